@@ -1,0 +1,108 @@
+# ngage: `make demo` shows it, `make test` proves it, `make` lists the rest.
+#
+# Set-up steps leave a stamp in .stamps, so a second run starts at once; a change in the core's
+# sources or in the build files builds anew. PYTHON picks the interpreter (3.11 or later).
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .stamps
+ASAN := build/asan/lib
+CORE := $(wildcard src/ngage_core/*.py* src/ngage_core/*.pxd src/ngage_core/include/*.h)
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest
+CONFORMANCE ?= ../shared/tools/conformance.sh
+export CONFORMANCE
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+.PHONY: help setup build demo test lint bench asan conformance ci clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
+
+setup: $(STAMPS)/test $(STAMPS)/lint ## everything a developer needs, in .venv
+
+build: $(STAMPS)/build ## the compiled core and ngage itself, in .venv
+
+demo: $(STAMPS)/video ## a live event on this machine, until Ctrl-C
+	@$(BIN)/ngage-edge --demo
+
+test: $(STAMPS)/test ## the test suite
+	$(PYTEST) tests
+
+lint: $(STAMPS)/lint ## style, types, shell scripts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	PATH="$(BIN):$$PATH" $(BIN)/cython-lint --max-line-length 100 src bench tests
+	$(BIN)/mypy
+	$(BIN)/shellcheck tools/*.sh tuning/*.sh .ci/run
+
+bench: $(STAMPS)/bench ## the figures of bench/README.md, on this machine
+	$(PYTEST) bench
+
+asan: $(STAMPS)/test $(STAMPS)/asan ## the tests on a core built with ASan and UBSan
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
+	PYTHONPATH=$(ASAN) HYPOTHESIS_PROFILE=short $(PYTEST) -p no:cacheprovider \
+	    -m "not browser and not slow and not conformance" \
+	    tests/unit tests/property tests/faults tests/integration
+
+conformance: $(STAMPS)/test ## the Autobahn cases; CONFORMANCE=its runner, TIER=quick|limits|full
+	$(PYTEST) -m conformance tests/conformance
+
+ci: export NGAGE_WERROR := 1
+ci: export HYPOTHESIS_PROFILE ?= ci
+ci: ## what every commit must pass
+	$(MAKE) lint
+	$(MAKE) asan
+	$(MAKE) $(STAMPS)/test
+	$(PYTEST) -m "not slow" tests
+
+clean: ## remove whatever these targets made
+	rm -rf build dist $(STAMPS) $(VENV) tests/node/node_modules src/*.egg-info
+	rm -f src/ngage_core/*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Set-up, step by step.
+
+$(STAMPS)/venv: tools/bootstrap.sh
+	VENV=$(VENV) sh tools/bootstrap.sh build
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/build: $(STAMPS)/venv setup.py pyproject.toml $(CORE)
+	$(PIP) --group build
+	$(PIP) --no-build-isolation -e .
+	@touch $@
+
+$(STAMPS)/video: $(STAMPS)/build
+	$(PIP) --no-build-isolation -e '.[video]' \
+	    || echo "make: no PyAV for this machine: the demo runs without its picture" >&2
+	@touch $@
+
+$(STAMPS)/system-test: tools/bootstrap.sh
+	sh tools/bootstrap.sh test
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/node: $(STAMPS)/system-test tests/node/package.json
+	npm install --prefix tests/node --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(STAMPS)/test: $(STAMPS)/video $(STAMPS)/node
+	$(PIP) --group test
+	@touch $@
+
+$(STAMPS)/lint: $(STAMPS)/build
+	$(PIP) --group lint --group test
+	@touch $@
+
+$(STAMPS)/bench: $(STAMPS)/build
+	$(PIP) --group bench
+	@touch $@
+
+$(STAMPS)/asan: $(STAMPS)/build
+	NGAGE_BUILD=asan $(BIN)/python setup.py -q build_ext \
+	    --build-lib $(ASAN) --build-temp build/asan/temp
+	cp src/ngage_core/*.py $(ASAN)/ngage_core/
+	@touch $@

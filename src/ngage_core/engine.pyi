@@ -1,0 +1,151 @@
+"""What Python sees of the data plane: one Engine, its channels by number, its clients by handle.
+
+Only ngage/bridge.py imports this. Every method returns at once, holds no lock and may be called
+from any thread that holds the GIL; nothing here is called by the I/O threads.
+"""
+
+from typing import Final, final
+
+LAG_LATEST: Final[int]
+LAG_KEYFRAME: Final[int]
+LAG_RING: Final[int]
+LAG_RELIABLE: Final[int]
+
+OPCODE_TEXT: Final[int]
+OPCODE_BINARY: Final[int]
+
+def limits() -> dict[str, int]:
+    """Every bound of the core by the name it has in limits.pxd."""
+
+def backends() -> tuple[str, ...]:
+    """Poller backends built in, best first."""
+
+@final
+class Engine:
+    """The shards of one listener, started by start() and ended by stop().
+
+    Raises OSError where the kernel refuses, ValueError for an option out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        shards: int,
+        connections_per_shard: int,
+        backend: str = "auto",
+        echo: bool = False,
+        share_port: bool = False,
+        handshake_timeout_ms: int = 5000,
+        ping_interval_ms: int = 25000,
+        pong_timeout_ms: int = 10000,
+        message_timeout_ms: int = 30000,
+        close_timeout_ms: int = 5000,
+        message_bytes_max: int = 65536,
+        inbound_messages_per_second: int = 100,
+        inbound_bytes_per_second: int = 1048576,
+        deflate_bytes_min: int = 256,
+        congestion_control: str = "",
+        send_buffer_bytes: int = 0,
+        notsent_lowat_bytes: int = 65536,
+        user_timeout_ms: int = 30000,
+        keepalive_seconds: int = 60,
+        allow_missing_origin: bool = True,
+        allowed_origins: tuple[str, ...] = (),
+        trusted_proxies: tuple[str, ...] = (),
+    ) -> None:
+        """host and port as in getaddrinfo with numeric host; port 0 picks a free one.
+
+        share_port joins a port another process serves (upgrade); otherwise EADDRINUSE is raised.
+        An Origin is accepted if it names the Host itself, or stands in allowed_origins ("*" is any).
+        trusted_proxies are CIDR networks whose X-Forwarded-For is believed.
+        """
+
+    def start(self) -> tuple[str, int]:
+        """Start the I/O threads; returns the bound host and port once every shard listens."""
+
+    def stop(self) -> None:
+        """End the I/O threads, close every socket, free everything. Idempotent."""
+
+    @property
+    def event_fd(self) -> int:
+        """Readable while events() has something to give (an eventfd; events() clears it)."""
+
+    def channel(
+        self,
+        name: str,
+        *,
+        lag: int,
+        ring_frames: int,
+        ring_bytes: int,
+        tick_ms: int = 0,
+        deflate: bool = True,
+    ) -> int:
+        """Create a channel, or find it: its number. Options of an existing one stay as they are.
+
+        Raises ValueError (bad name or option) and OverflowError (channels_max reached).
+        """
+
+    def publish(self, channel: int, data: bytes, opcode: int, sync: bool = False) -> int:
+        """Append one publication; returns its offset (the first is 1).
+
+        sync marks a sync point: a `keyframe` channel starts joiners and skips the slow to it.
+        Raises ValueError if data is over ring_bytes of the channel or, as text, not UTF-8.
+        """
+
+    def preamble(self, channel: int, data: bytes, opcode: int) -> None:
+        """What every subscriber gets before its first frame (an init segment); b"" removes it.
+
+        A subscriber who has had an older preamble gets the new one before its next frame.
+        """
+
+    def position(self, channel: int) -> tuple[str, int]:
+        """(epoch, offset of the newest publication; 0 before the first)."""
+
+    def subscribers(self, channel: int) -> int: ...
+    def history(
+        self, channel: int, *, since: int = 0, limit: int = 0, reverse: bool = False
+    ) -> list[tuple[int, int, bytes]]:
+        """(offset, opcode, data) of held publications after offset `since`; limit 0 is no limit."""
+
+    def send(self, client: int, data: bytes, opcode: int) -> bool:
+        """One message to one client. False: the command ring of its shard is full, try later.
+
+        A client that is gone is not an error: the message is dropped and counted.
+        """
+
+    def close(self, client: int, code: int, reason: str = "") -> bool:
+        """Close one client, after what is pending for it. False as for send()."""
+
+    def close_channel(self, channel: int, code: int, reason: str = "") -> bool:
+        """Close every subscriber of a channel, paced like a drain over one second per 10,000."""
+
+    def http_put(self, path: str, response: bytes, head_bytes: int) -> None:
+        """Answer GET path with these complete response bytes (HEAD: the first head_bytes)."""
+
+    def http_remove(self, path: str) -> bool: ...
+    def set_rules(
+        self,
+        *,
+        allow_missing_origin: bool,
+        allowed_origins: tuple[str, ...],
+        trusted_proxies: tuple[str, ...],
+    ) -> None:
+        """Replace origin and proxy rules for handshakes from now on (reload)."""
+
+    def deliver_messages(self, wanted: bool) -> None:
+        """Whether clients' messages are queued for events(); while False they are counted and dropped."""
+
+    def events(self, limit: int = 4096) -> list[tuple[int, int, int, bytes, str]]:
+        """(client, channel, opcode, data, address) of messages received, oldest first."""
+
+    def drain(self, code: int, reason: str, milliseconds: int) -> None:
+        """Stop accepting; close every client, after what is pending for it, spread over the time."""
+
+    def counters(self) -> dict[str, int]:
+        """Counters and gauges summed over shards (names in counters.pxd). Gauges that must return
+        to zero: connections, subscriptions, inbound_states, outboxes, held_bytes."""
+
+    def shard_counters(self) -> list[dict[str, int]]:
+        """The same for each shard, with cpu_us (thread CPU time) added."""

@@ -1,0 +1,29 @@
+"""The one table of close codes and their meaning, and the exceptions of the core.
+
+Codes 1000-1015 are RFC 6455 section 7.4.1. 3000-3499 tell Centrifugo's SDKs to reconnect,
+3500-3999 not to; 4000-4999 are ours and follow the same halves.
+"""
+
+from enum import IntEnum
+
+
+class CloseCode(IntEnum):
+    """Close codes the edge sends."""
+
+    NORMAL = 1000
+    GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
+    UNSUPPORTED_DATA = 1003
+    INVALID_PAYLOAD = 1007
+    POLICY_VIOLATION = 1008
+    MESSAGE_TOO_BIG = 1009
+    INTERNAL_ERROR = 1011
+    SERVICE_RESTART = 1012
+    TRY_AGAIN_LATER = 1013
+    SLOW = 3008
+    NO_PONG = 3012
+    FORCE_DISCONNECT = 3503
+
+
+class NotCompiledError(ImportError):
+    """The compiled core is missing: run `pip install .` or `make build`."""

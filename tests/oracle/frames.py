@@ -39,14 +39,32 @@ def mask(data: bytes, key: bytes, phase: int = 0) -> bytes:
     return bytes(byte ^ key[(phase + i) % 4] for i, byte in enumerate(data))
 
 
+class Utf8:
+    """Python's incremental decoder, a little stricter: it gives a surrogate (ED A0 to ED BF) its
+    third byte before it complains, for the sake of surrogatepass."""
+
+    def __init__(self) -> None:
+        self.decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def valid(self, data: bytes, final: bool = False) -> bool:
+        """Whether all bytes so far are a beginning of UTF-8, or all of it."""
+        try:
+            self.decoder.decode(data, final)
+        except UnicodeDecodeError:
+            return False
+        pending = self.pending()
+        return not (pending[:1] == b"\xed" and pending[1:] >= b"\xa0")
+
+    def pending(self) -> bytes:
+        return self.decoder.getstate()[0]
+
+
 def utf8_check(data: bytes) -> int:
     """-1: no continuation can make it valid; 0: valid; 1: cut inside a character."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        decoder.decode(data)
-    except UnicodeDecodeError:
+    text = Utf8()
+    if not text.valid(data):
         return -1
-    return int(decoder.getstate()[0] != b"")
+    return int(text.pending() != b"")
 
 
 def length_field(length: int) -> tuple[int, bytes]:
@@ -122,7 +140,7 @@ class Parser:
         self.compressed = False
         self.fragments = 0
         self.message = bytearray()
-        self.decoder = codecs.getincrementaldecoder("utf-8")()
+        self.text = Utf8()
 
     def feed(self, data: bytes) -> list[Event]:
         """The events of these bytes."""
@@ -184,20 +202,14 @@ class Parser:
             require(self.deflate or not rsv1)
             self.message_opcode, self.compressed = self.opcode, rsv1
             self.fragments, self.message = 0, bytearray()
-            self.decoder.reset()
+            self.text = Utf8()
         self.fragments += 1
         require(self.fragments <= self.fragments_max, TOO_BIG)
         require(len(self.message) + self.length <= self.message_bytes_max, TOO_BIG)
 
     def check_text(self, data: bytes, final: bool = False) -> None:
         if self.opcode < CLOSE and self.message_opcode == TEXT and not self.compressed:
-            self.decode(data, final)
-
-    def decode(self, data: bytes, final: bool) -> None:
-        try:
-            self.decoder.decode(data, final)
-        except UnicodeDecodeError:
-            raise Violation(BAD_PAYLOAD) from None
+            require(self.text.valid(data, final), BAD_PAYLOAD)
 
     def end_frame(self) -> None:
         self.header = b""
@@ -217,7 +229,7 @@ class Parser:
         if self.compressed:
             message = inflate(message, self.message_bytes_max)
             if self.message_opcode == TEXT:
-                self.decode(message, final=True)
+                require(self.text.valid(message, final=True), BAD_PAYLOAD)
         self.events.append(("message", self.message_opcode, message))
         self.message_opcode = 0
 

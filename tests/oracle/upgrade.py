@@ -1,7 +1,7 @@
-"""The opening handshake once more, slow and obvious: RFC 9112, RFC 6455 section 4.2, RFC 7692 7.1.
+"""The opening handshake once more, slow and obvious: RFC 9112, RFC 6455 4.2, RFC 7692 7.1.
 
-Strict where proxies and servers have disagreed and been smuggled past: one CRLF ends a line, nothing
-folds, no body comes with a GET.
+Strict where proxies and servers have disagreed and been smuggled past: one CRLF ends a line,
+nothing folds, no body comes with a GET.
 """
 
 import base64
@@ -18,7 +18,7 @@ TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 REQUEST_LINE = re.compile(rb"(%s) ([\x21-\x7e]+) HTTP/(\d)\.(\d)" % TOKEN)
 HEADER_LINE = re.compile(rb"(%s):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*" % TOKEN)
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-ONCE = ("host", "origin", "upgrade", "sec-websocket-key", "sec-websocket-version")
+ONCE = ("origin", "upgrade", "connection", "sec-websocket-key", "sec-websocket-version")
 BOOLEAN_PARAMETERS = {"server_no_context_takeover", "client_no_context_takeover"}
 
 
@@ -66,7 +66,7 @@ def tokens(value: str) -> list[str]:
 def parse(head: bytes) -> Request:
     """The request of a complete head, CRLF CRLF included; Refused tells the status otherwise."""
     line, _, rest = head.partition(b"\r\n")
-    require(len(line) <= REQUEST_LINE_BYTES_MAX, 414)
+    require(len(line) + 2 <= REQUEST_LINE_BYTES_MAX, 414)
     require(len(head) <= HEAD_BYTES_MAX, 431)
     match = REQUEST_LINE.fullmatch(line)
     require(match)
@@ -89,12 +89,12 @@ def parse(head: bytes) -> Request:
 
 def check(request: Request) -> None:
     headers = request.headers
-    require(all(len(headers.get(name, [])) <= 1 for name in ONCE))
-    require("host" in headers)
+    require(len(headers.get("host", [])) == 1)
     require(not {"content-length", "transfer-encoding"} & headers.keys())
-    wanted = {"upgrade", "sec-websocket-key", "sec-websocket-version"} & headers.keys()
+    wanted = {"upgrade", "sec-websocket-key"} & headers.keys()
     if not wanted:
         return
+    require(all(len(headers.get(name, [])) <= 1 for name in ONCE))
     require(request.method == "GET", 405)
     require("websocket" in tokens(request.value("upgrade")))
     require("upgrade" in tokens(request.value("connection")))

@@ -1,0 +1,69 @@
+"""Every bound of the data plane, unit in the name. engine.limits() shows them to Python.
+
+A bound that an operator may set has its default in ngage/settings.py and its ceiling here.
+"""
+
+cdef enum:
+    # Shards and connections
+    SHARDS_MAX = 1024
+    SHARD_CONNECTIONS_MAX = 4194304
+    REFUSALS_PER_SHARD = 64  # slots kept to answer 503 when a shard is full
+    RESERVED_DESCRIPTORS = 16  # of a shard: epoll, wake, event, listener, spare, and room
+    SUBSCRIPTIONS_PER_CONNECTION = 16
+    SUBSCRIPTIONS_PER_SLOT = 4  # pool of a shard = its slots times this
+
+    # Channels
+    CHANNELS_MAX = 65536
+    CHANNEL_NAME_BYTES_MAX = 255
+    RING_FRAMES_MIN = 2
+    RING_FRAMES_MAX = 1048576
+    RING_BYTES_MAX = 1073741824
+    PUBLICATION_BYTES_MAX = 67108864
+    TICK_MS_MAX = 60000
+
+    # HTTP
+    HEAD_BYTES_MAX = 16384
+    REQUEST_LINE_BYTES_MAX = 8192
+    HEADERS_MAX = 64
+    PATHS_MAX = 65536
+    HTTP_RESPONSE_BYTES_MAX = 67108864
+    ORIGINS_MAX = 256
+    PROXY_NETWORKS_MAX = 256
+
+    # Inbound
+    READ_BUFFER_BYTES = 65536
+    READS_PER_TURN = 4  # of one socket, before the others have theirs
+    MESSAGE_BYTES_MAX = 16777216
+    FRAGMENTS_MAX = 4096
+    ECHO_MESSAGE_BYTES_MAX = 16777216  # Autobahn 9.1.6 echoes 16 MiB
+    ECHO_FRAGMENTS_MAX = 65600  # Autobahn 9.3.1 sends 65,536 fragments
+    HELD_BYTES_PER_SHARD = 268435456  # incomplete messages of all its connections
+    CONTROL_BYTES_MAX = 125  # RFC 6455 section 5.5
+    CLOSE_REASON_BYTES_MAX = 123
+    POOLED_STATES_MAX = 256  # free inbound states and outboxes kept by a shard
+
+    # Outbound
+    STAGING_BYTES = 65536  # frames of one sweep copied once, then sent to every socket
+    PLAN_FRAMES_MAX = 512
+    IOVECS_MAX = 64
+    CONTROL_QUEUE_BYTES_MAX = 4096  # pongs waiting; over it only the newest is kept
+    OUTBOX_BYTES_MAX = 4194304  # messages for one client; over it the client is slow
+    ECHO_OUTBOX_BYTES_MAX = 67108864
+    OUTBOX_PAUSE_BYTES = 1048576  # an echo client is read again below this
+
+    # Turn
+    READY_PER_TURN = 256
+    ACCEPTS_PER_TURN = 64
+    SWEEP_QUANTUM = 256  # sockets written before the poller is asked again, about 1.5 ms
+    COMMANDS_PER_TURN = 1024
+    DRAIN_STEP_MS = 10
+    ACCEPT_PAUSE_MS = 100  # after EMFILE
+
+    # Between the planes
+    COMMAND_RING = 16384
+    EVENT_RING = 16384
+    EVENT_BYTES_PER_SHARD = 67108864
+
+    # Time
+    WHEEL_SLOTS = 4096
+    WHEEL_TICK_MS = 64  # 4096 * 64 ms = 262 s; a later deadline takes several rounds

@@ -11,6 +11,7 @@ import zlib
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 FIN, RSV1, RSV2, RSV3 = 0x80, 0x40, 0x20, 0x10
 DEFLATE_TAIL = b"\x00\x00\xff\xff"
+LAST_BLOCK = b"\x03\x00"
 
 PROTOCOL_ERROR, BAD_PAYLOAD, TOO_BIG = 1002, 1007, 1009
 
@@ -109,11 +110,17 @@ def deflate(data: bytes, window_bits: int = 15) -> bytes:
 
 
 def inflate(data: bytes, limit: int) -> bytes:
-    try:
-        out = zlib.decompressobj(wbits=-15).decompress(data + DEFLATE_TAIL, limit + 1)
-    except zlib.error:
-        raise Violation(BAD_PAYLOAD) from None
-    require(len(out) <= limit, TOO_BIG)
+    """7.2.2. A message must end where a block does: then an empty last block may follow."""
+    out, rest = b"", data + DEFLATE_TAIL + LAST_BLOCK
+    while rest:
+        stream = zlib.decompressobj(wbits=-15)
+        try:
+            out += stream.decompress(rest, limit + 1 - len(out))
+        except zlib.error:
+            raise Violation(BAD_PAYLOAD) from None
+        require(len(out) <= limit, TOO_BIG)
+        require(stream.eof, BAD_PAYLOAD)
+        rest = stream.unused_data  # a sender may set BFINAL; another stream follows (7.2.3.5)
     return out
 
 

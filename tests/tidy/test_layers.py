@@ -1,0 +1,131 @@
+"""A lower layer never imports a higher one, in both planes, and nothing imports in a circle."""
+
+import ast
+import re
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+SOURCES = Path(__file__).parents[2] / "src"
+CORE = SOURCES / "ngage_core"
+CONTROL = SOURCES / "ngage"
+
+# The data plane. A file may cimport files of its own layer or lower ones.
+CORE_LAYERS = {
+    # 1: numbers, declarations of the private headers, system calls
+    **dict.fromkeys(["codes", "limits", "platform", "atomic", "simd", "sysio", "histogram"], 1),
+    # 2: bytes and structs, no system call
+    **dict.fromkeys(["utf8", "sha1", "deflate", "frame", "upgrade", "payload", "channel"], 2),
+    **dict.fromkeys(["reclaim", "paths", "conn", "members", "counters", "wheel", "mpsc"], 2),
+    **dict.fromkeys(["swarm_fan", "swarm_stream"], 2),
+    # 3: what a poller is; 4: the pollers; 5: the steps of a turn; 6: what Python holds
+    "poller": 3,
+    "epoll": 4,
+    **dict.fromkeys(["flush", "ingest", "swarm_squad"], 5),
+    **dict.fromkeys(["engine", "protocol", "swarm"], 6),
+}
+
+# The control plane, by module or package.
+CONTROL_LAYERS = {
+    **dict.fromkeys(["errors", "events", "options", "responses"], 1),
+    "settings": 2,
+    **dict.fromkeys(["logs", "capacity", "bridge"], 3),
+    "api": 4,
+    **dict.fromkeys(["metrics", "lifecycle", "admin", "video", "web"], 5),
+    "demo": 6,
+    "daemon": 7,
+    **dict.fromkeys(["__init__", "__main__"], 8),
+}
+
+CIMPORT = re.compile(r"^(?:from ngage_core\.(\w+) cimport|cimport ngage_core\.(\w+))", re.MULTILINE)
+
+
+def core_graph() -> dict[str, set[str]]:
+    graph: dict[str, set[str]] = {}
+    for path in [*CORE.glob("*.pxd"), *CORE.glob("*.pyx")]:
+        found = {a or b for a, b in CIMPORT.findall(path.read_text())}
+        graph.setdefault(path.stem, set()).update(found - {path.stem})
+    graph.pop("__init__")
+    return graph
+
+
+def control_modules() -> Iterator[tuple[str, str, ast.Module]]:
+    for path in CONTROL.rglob("*.py"):
+        relative = path.relative_to(CONTROL)
+        yield str(relative), relative.parts[0].removesuffix(".py"), ast.parse(path.read_text())
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    """Every dotted name imported, as "package.module" or "package.module.name"."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def control_graph() -> dict[str, set[str]]:
+    graph: dict[str, set[str]] = {}
+    for _, unit, tree in control_modules():
+        found = {name.split(".")[1] for name in imports(tree) if name.startswith("ngage.")}
+        graph.setdefault(unit, set()).update(found & CONTROL_LAYERS.keys() - {unit})
+    return graph
+
+
+def upward(graph: dict[str, set[str]], layers: dict[str, int]) -> list[str]:
+    return [
+        f"{name} (layer {layers[name]}) imports {used} (layer {layers[used]})"
+        for name, uses in sorted(graph.items())
+        for used in sorted(uses)
+        if layers[used] > layers[name]
+    ]
+
+
+def test_every_file_has_a_layer() -> None:
+    assert core_graph().keys() <= CORE_LAYERS.keys()
+    assert control_graph().keys() <= CONTROL_LAYERS.keys()
+
+
+def test_core_imports_downward() -> None:
+    graph = core_graph()
+    assert upward(graph, CORE_LAYERS) == []
+    TopologicalSorter(graph).prepare()  # raises CycleError
+
+
+def test_control_plane_imports_downward() -> None:
+    graph = control_graph()
+    assert upward(graph, CONTROL_LAYERS) == []
+    TopologicalSorter(graph).prepare()
+
+
+def test_only_the_bridge_meets_the_engine() -> None:
+    meets = {
+        file
+        for file, _, tree in control_modules()
+        if any(re.match(r"ngage_core\.(?!errors)", name) for name in imports(tree))
+    }
+    assert meets == {"bridge.py"}
+
+
+def test_only_the_command_line_reads_the_environment() -> None:
+    """settings.load() and everything else are given it."""
+    reads = {
+        file
+        for file, _, tree in control_modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
+    }
+    assert reads == {"daemon/cli.py"}
+
+
+def test_only_sysio_declares_system_calls() -> None:
+    """Any other system header in the core is one of pure memory and string functions."""
+    declared = re.compile(r'cdef extern from "<([\w/]+\.h)>"|from (posix|libc)\.(\w+) cimport')
+    allowed = {"stdint", "stdlib", "string", "errno", "zlib.h", "string.h", "strings.h"}
+    for path in [*CORE.glob("*.pxd"), *CORE.glob("*.pyx")]:
+        if path.stem == "sysio":
+            continue
+        for header, library, module in declared.findall(path.read_text()):
+            assert library != "posix", path.name
+            assert (header or module) in allowed, path.name

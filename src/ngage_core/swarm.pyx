@@ -10,8 +10,8 @@ import ipaddress
 import os
 import resource
 import time
-from array import array
 
+from cpython.array cimport array
 from cython cimport final
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -77,20 +77,21 @@ cdef class Swarm:
         bint check_padding=False,
     ):
         NG_ASSERT_STATIC(sizeof(Fan) <= FAN_BYTES_MAX)
+        cdef bytes algorithm = congestion.encode()
         cdef int of_a_squad = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - DESCRIPTORS_OF_A_SQUAD
         if not 1 <= fans <= FANS_MAX:
             raise ValueError(f"fans: 1 to {FANS_MAX}, not {fans}")
         if not 1 <= window <= WINDOW_MAX:
             raise ValueError(f"window: 1 to {WINDOW_MAX} connects in flight for each thread, not {window}")
-        threads = threads or -(-fans // of_a_squad)
-        if not 1 <= threads <= fans or -(-fans // threads) > of_a_squad:
+        threads = threads or parts(fans, of_a_squad)
+        if not 1 <= threads <= fans or parts(fans, threads) > of_a_squad:
             raise ValueError(f"threads: each holds at most {of_a_squad} fans (RLIMIT_NOFILE)")
         self.fans = fans
         self.threads = threads
         make_plan(&self.plan, host, port, path, source, fans)
-        if len(congestion) >= CONGESTION_BYTES_MAX:
-            raise ValueError(f"congestion: no such name: {congestion}")
-        memcpy(self.plan.congestion, <const char *> congestion.encode(), len(congestion))
+        if len(algorithm) >= CONGESTION_BYTES_MAX:
+            raise ValueError(f"congestion: no such algorithm: {congestion}")
+        memcpy(self.plan.congestion, <const char *> algorithm, len(algorithm))
         self.plan.window = window
         self.plan.receive_buffer_bytes = receive_buffer
         self.plan.check_key = check_key
@@ -246,15 +247,14 @@ cdef class Swarm:
 
         An array of 64-bit words: numpy.asarray() takes it without a copy.
         """
-        merged = array("Q", bytes(8 * BUCKETS))
-        cdef uint64_t[::1] counts = merged
+        cdef array merged = array("Q", bytes(8 * BUCKETS))
         for i in range(self.threads):
             for bucket in range(BUCKETS):
-                counts[bucket] += ng_peek(&self.squads[i].histogram[bucket])
+                merged.data.as_ulonglongs[bucket] += ng_peek(&self.squads[i].histogram[bucket])
         return merged
 
     def stop(self) -> None:
-        """Reset every connection and end the threads. Idempotent; the counters stay."""
+        """Reset every connection and end the threads. Idempotent; the other counters stay."""
         with nogil:
             self.end()
 
@@ -266,6 +266,10 @@ cdef class Swarm:
                 pthread_join(self.squads[i].thread, NULL)
                 sys_close(self.squads[i].wake_fd)
                 self.squads[i].alive = False
+
+
+cdef int parts(int whole, int part) noexcept:
+    return (whole + part - 1) // part
 
 
 cdef int make_plan(Plan *plan, str host, int port, str path, str source, int fans) except -1:
@@ -286,5 +290,5 @@ cdef int make_plan(Plan *plan, str host, int port, str path, str source, int fan
         network = ipaddress.IPv4Network(source)
         addresses = max(1, network.num_addresses - 2)  # without those of the network and broadcast
         plan.source = int(network.network_address) + (network.num_addresses > 2)
-        plan.sources = min(addresses, -(-fans // FANS_OF_AN_ADDRESS))
+        plan.sources = min(addresses, parts(fans, FANS_OF_AN_ADDRESS))
     return 0

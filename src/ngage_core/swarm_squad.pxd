@@ -13,7 +13,7 @@ from ngage_core.atomic cimport ng_load, ng_peek, ng_store, ng_take_seq
 from ngage_core.histogram cimport BUCKETS
 from ngage_core.sha1 cimport CLIENT_KEY_BYTES
 from ngage_core.swarm_fan cimport (
-    FAN_CLOSED, FAN_CONNECTING, FAN_FAILED, FAN_NEW, FAN_OPEN, FAN_UPGRADING, Fan, Tally, count,
+    FAN_CLOSED, FAN_CONNECTING, FAN_FAILED, FAN_OPEN, FAN_UPGRADING, Fan, Tally, count,
 )
 from ngage_core.swarm_stream cimport READ_MALFORMED, READ_REFUSED, Reading, client_key, read_units
 from ngage_core.sysio cimport (
@@ -42,8 +42,7 @@ cdef enum Order:
     ORDER_STOP = 16
 
 
-cdef struct Plan:
-    """What all squads of a swarm share; written before they start."""
+cdef struct Plan:  # what all squads of a swarm share; written before they start
     sockaddr_in target
     uint32_t source  # of the first address, host order; 0: the kernel chooses
     uint32_t sources
@@ -127,6 +126,7 @@ cdef inline void squad_leave(Squad *squad) noexcept nogil:
         if FAN_CONNECTING <= squad.fans[i].state <= FAN_OPEN:
             sys_abort(squad.fans[i].fd)
             free(squad.fans[i].parked)
+    ng_store(&squad.tally.open, 0)
     # The private table goes with its last descriptors; wake_fd is a copy of the swarm's.
     sys_close(squad.epoll_fd)
     sys_close(squad.wake_fd)
@@ -331,18 +331,17 @@ cdef inline void fan_fail(Squad *squad, Fan *fan, int64_t status) noexcept nogil
 # Orders
 
 cdef inline void forget(Squad *squad) noexcept nogil:
-    """Start a new count; connections stay."""
+    """Count publications from zero: from `received` to `last_received_ns`. Connections stay."""
     cdef Tally *tally = &squad.tally
     cdef uint32_t i
     for i in range(squad.fan_count):
         ng_store(&squad.fans[i].received, 0)
         squad.fans[i].next_sequence = ng_peek(&squad.first_sequence)
         squad.fans[i].seen = ~<uint64_t> 0
-    for i in range(BUCKETS):
+    for i in range(<uint32_t> BUCKETS):
         ng_store(&squad.histogram[i], 0)
-    for word in (&tally.received, &tally.bytes, &tally.gaps, &tally.duplicates, &tally.reordered,
-                 &tally.corrupt, &tally.untimed, &tally.pings, &tally.last_received_ns):
-        ng_store(word, 0)
+    for i in range(&tally.last_received_ns - &tally.received + 1):
+        ng_store(&tally.received + i, 0)
 
 
 cdef inline void pause_fans(Squad *squad) noexcept nogil:

@@ -6,7 +6,7 @@ frame, or a data frame's header with the two numbers behind it; the rest of a da
 as it comes. Answers to the server are left in a Reply.
 """
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from ngage_core.atomic cimport ng_store
@@ -43,8 +43,7 @@ cdef struct Reply:
     uint8_t data[REPLY_BYTES_MAX]
 
 
-cdef struct Reading:
-    """What the fans of one thread share while they read."""
+cdef struct Reading:  # what the fans of one thread share while they read
     Tally *tally
     uint64_t *histogram
     Reply reply

@@ -137,7 +137,7 @@ class Daemon:
 
     # Ending
 
-    def signal(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the process that this helper started."""
         self.process.send_signal(number)
 
@@ -147,5 +147,5 @@ class Daemon:
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask the daemon to end (SIGTERM drains): its exit code."""
-        self.signal(number)
+        self.send_signal(number)
         return self.wait()

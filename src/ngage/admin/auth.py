@@ -1,0 +1,71 @@
+"""Who may ask: the Host and Origin rules of the admin listener, and the API key."""
+
+import hmac
+import ipaddress
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ngage.admin.failures import PERMISSION_DENIED, UNAUTHORIZED, Failure
+from ngage.options import is_loopback, split_address
+from ngage.settings import Settings
+
+PROTECTED = "/api/"
+
+
+class Guard:
+    """ASGI middleware that refuses before anything is read.
+
+    A page in the operator's browser reaches loopback too, so a Host that is a foreign name (DNS
+    rebinding) and an Origin that is not this listener (a form sent across sites) are refused. With
+    an API key set, /api/ asks for it. settings gives the current ones: the key may change.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Callable[[], Settings]) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer it."""
+        if scope["type"] == "http":
+            refusal = self._refusal(Request(scope))
+            if refusal:
+                await refusal.response()(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _refusal(self, request: Request) -> Failure | None:
+        settings = self._settings()
+        host = request.headers.get("host", "")
+        if is_loopback(settings.admin) and not host_allowed(host, settings.admin):
+            return Failure(403, PERMISSION_DENIED, "Host is not an address of this listener")
+        if not request.url.path.startswith(PROTECTED):
+            return None
+        origin = request.headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            return Failure(403, PERMISSION_DENIED, "Origin is another site")
+        if not key_matches(request.headers.get("x-api-key", ""), settings.api_key):
+            return Failure(401, UNAUTHORIZED, "X-API-Key is missing or wrong")
+        return None
+
+
+def host_allowed(host: str, admin: str) -> bool:
+    """Whether a Host header names this machine: an IP literal, localhost, or the address bound."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    if name in ("localhost", split_address(admin)[0]):
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def key_matches(given: str, key: str) -> bool:
+    """Whether `given` is the key, in a time that does not depend on where they differ."""
+    return not key or hmac.compare_digest(given.encode(), key.encode())

@@ -1,0 +1,30 @@
+"""/healthz/live: restart me if I do not answer. /healthz/ready: send me clients. /metrics."""
+
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from ngage.lifecycle import Phase
+from ngage.metrics import CONTENT_TYPE, Metrics
+
+
+def health_routes(phase: Callable[[], Phase], metrics: Metrics) -> list[Route]:
+    """The routes that a monitor asks; none needs a key."""
+
+    async def live(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def ready(_: Request) -> Response:
+        serving = phase() is Phase.SERVING
+        return PlainTextResponse(f"{phase().value}\n", 200 if serving else 503)
+
+    async def exposition(_: Request) -> Response:
+        return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+
+    return [
+        Route("/healthz/live", live),
+        Route("/healthz/ready", ready),
+        Route("/metrics", exposition),
+    ]

@@ -1,0 +1,285 @@
+"""Edge and Channel: what a program that embeds ngage holds.
+
+All calls belong to the thread of the event loop. None of them waits for a client: publishing to a
+million subscribers costs what publishing to one does.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+from ngage.bridge import OPCODE_BINARY, OPCODE_TEXT, Bridge, parse_client
+from ngage.errors import ClientError, CloseCode, NgageError, PositionError, PublicationError
+from ngage.events import Message, Position, Publication
+from ngage.options import join_address
+from ngage.responses import encode_response
+from ngage.settings import ChannelOptions, Settings, live_changes
+
+# A drain spreads its closes so that clients do not come back all at once.
+CLOSES_PER_SECOND = 1000
+# The share of a drain's time to spread closes over; the rest is for closing handshakes.
+SPREAD_SHARE = 0.8
+DRAIN_POLL_SECONDS = 0.02
+
+
+class Channel:
+    """A named log of publications and those who are subscribed to it; made by Edge.channel()."""
+
+    __slots__ = ("_engine", "_epoch", "_number", "name", "options")
+
+    def __init__(self, bridge: Bridge, name: str, options: ChannelOptions) -> None:
+        self.name = name
+        self.options = options
+        self._number = bridge.channel(name, options)
+        self._engine = bridge.engine
+        self._epoch = self._engine.position(self._number)[0]
+
+    def publish(self, data: bytes | str, sync: bool = False) -> Position:
+        """Send to every subscriber; returns at once with the position of the publication.
+
+        bytes go as a binary message, str as a text message. sync marks a sync point, where
+        subscribers of a `keyframe` channel start. Raises PublicationError if the data is larger
+        than the channel's ring_bytes.
+        """
+        try:
+            payload, opcode = _payload(data)
+            return Position(self._epoch, self._engine.publish(self._number, payload, opcode, sync))
+        except ValueError as error:
+            raise PublicationError(f"channel {self.name!r}: {error}") from None
+
+    def preamble(self, data: bytes | str) -> None:
+        """What each subscriber gets before anything else (an init segment); empty removes it."""
+        try:
+            self._engine.preamble(self._number, *_payload(data))
+        except ValueError as error:
+            raise PublicationError(f"channel {self.name!r}: {error}") from None
+
+    @property
+    def subscribers(self) -> int:
+        """Connections subscribed now."""
+        return self._engine.subscribers(self._number)
+
+    @property
+    def position(self) -> Position:
+        """Position of the newest publication; offset 0 before the first."""
+        return Position(*self._engine.position(self._number))
+
+    def history(
+        self, *, since: Position | int = 0, limit: int = 0, reverse: bool = False
+    ) -> list[Publication]:
+        """Publications still held after `since`, oldest first; limit 0 is no limit.
+
+        reverse gives the newest first. Raises PositionError if `since` is of another epoch. Costs
+        a copy of what it returns.
+        """
+        if isinstance(since, Position):
+            if since.epoch != self._epoch:
+                raise PositionError(f"channel {self.name!r}: epoch {since.epoch!r} has ended")
+            since = since.offset
+        held = self._engine.history(self._number, since=since, limit=limit, reverse=reverse)
+        return [
+            Publication(offset, data.decode() if opcode == OPCODE_TEXT else data)
+            for offset, opcode, data in held
+        ]
+
+    def disconnect(self, code: int = CloseCode.FORCE_DISCONNECT, reason: str = "") -> bool:
+        """Close every subscriber, paced. False: the core is too busy, try again."""
+        try:
+            return self._engine.close_channel(self._number, code, reason)
+        except ValueError as error:
+            raise ClientError(str(error)) from None
+
+
+class Edge:
+    """A broadcast edge inside this process; an async context manager that serves while open.
+
+    Takes a Settings, or its fields as keywords: `Edge(listen="127.0.0.1:0", echo=True)`. Entering
+    raises StartError, SettingsError or CapacityError; leaving closes every connection at once, so
+    drain() first where clients matter.
+    """
+
+    def __init__(self, settings: Settings | None = None, **overrides: Any) -> None:
+        self.settings = replace(settings or Settings(), **overrides)
+        self._bridge: Bridge | None = None
+        self._address = ("", 0)
+        self._channels: dict[str, Channel] = {}
+
+    # Life
+
+    async def __aenter__(self) -> Self:
+        bridge = Bridge(self.settings)
+        self._address = bridge.start()
+        self._bridge = bridge
+        try:
+            for name in self.settings.channels:
+                self.channel(name)
+        except NgageError:
+            bridge.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._started.stop()
+
+    async def drain(
+        self, seconds: float, *, code: int = CloseCode.GOING_AWAY, reason: str = ""
+    ) -> int:
+        """Stop accepting and close every client, spread over at most `seconds`.
+
+        Returns as soon as all are gone, or at the deadline: how many are left.
+        """
+        engine = self._started.engine
+        clock = asyncio.get_running_loop()
+        deadline = clock.time() + seconds
+        spread = min(seconds * SPREAD_SHARE, self.connections / CLOSES_PER_SECOND)
+        engine.drain(code, reason, round(spread * 1000))
+        while self.connections and clock.time() < deadline:
+            await asyncio.sleep(DRAIN_POLL_SECONDS)
+        return self.connections
+
+    def reload(self, settings: Settings) -> list[str]:
+        """Take over what can change while serving; returns the settings that need a restart."""
+        self.settings, waiting = live_changes(self.settings, settings)
+        self._started.engine.set_rules(
+            allow_missing_origin=self.settings.allow_missing_origin,
+            allowed_origins=self.settings.allowed_origins,
+            trusted_proxies=self.settings.trusted_proxies,
+        )
+        for name, options in self.settings.channels.items():
+            if self.channel(name).options != options:
+                waiting.append(f"channels.{name}")
+        return waiting
+
+    # What it is
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of the public listener, the port resolved."""
+        return self._address
+
+    @property
+    def url(self) -> str:
+        """ws://HOST:PORT of the public listener."""
+        return f"ws://{join_address(*self._address)}"
+
+    @property
+    def connections(self) -> int:
+        """Connections open now."""
+        return self._started.engine.counters()["connections"]
+
+    def stats(self) -> dict[str, int]:
+        """Counters and gauges of the core by name, and messages dropped for slow readers."""
+        bridge = self._started
+        return {**bridge.engine.counters(), "reader_dropped_messages": bridge.dropped_messages}
+
+    def shard_stats(self) -> list[dict[str, int]]:
+        """The same for each shard, with cpu_us, the CPU time of its thread."""
+        return self._started.engine.shard_counters()
+
+    # Channels
+
+    def channel(
+        self,
+        name: str,
+        *,
+        lag: str | None = None,
+        history: int | None = None,
+        ring_bytes: int | None = None,
+        tick_ms: int | None = None,
+        deflate: bool | None = None,
+    ) -> Channel:
+        """The channel `name`, created if it is new.
+
+        lag: what a slow subscriber gets, `latest`, `keyframe`, `ring` or `reliable`. history:
+        publications held, rounded up to a power of two. ring_bytes: bytes held. tick_ms:
+        milliseconds between sends, 0 at once. deflate: compress for clients that can inflate.
+        What is not given comes from the settings; a channel that exists stays as it is. Raises
+        ChannelError, SettingsError for an option out of range.
+        """
+        if name in self._channels:
+            return self._channels[name]
+        given = {
+            "lag": lag,
+            "history": history,
+            "ring_bytes": ring_bytes,
+            "tick_ms": tick_ms,
+            "deflate": deflate,
+        }
+        chosen: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        options = replace(self.settings.channel_options(name), **chosen)
+        created = self._channels[name] = Channel(self._started, name, options)
+        return created
+
+    @property
+    def channels(self) -> Mapping[str, Channel]:
+        """Channels by name."""
+        return self._channels
+
+    # Clients
+
+    def messages(self) -> AsyncIterator[Message]:
+        """What clients send from now on, one by one; several readers each get everything.
+
+        A reader that falls 65,536 messages behind loses what comes on top, which stats() counts.
+        Ends when the edge stops.
+        """
+        return self._started.messages()
+
+    def send(self, client: str, data: bytes | str) -> bool:
+        """One message to one client. False: the core is too busy, try again. Gone is no error."""
+        try:
+            return self._started.engine.send(_handle(client), *_payload(data))
+        except ValueError as error:
+            raise ClientError(str(error)) from None
+
+    def disconnect(
+        self, client: str, code: int = CloseCode.FORCE_DISCONNECT, reason: str = ""
+    ) -> bool:
+        """Close one client, after what is pending for it. False: try again. Gone is no error."""
+        try:
+            return self._started.engine.close(_handle(client), code, reason)
+        except ValueError as error:
+            raise ClientError(str(error)) from None
+
+    # Pages
+
+    def serve(
+        self,
+        path: str,
+        body: bytes,
+        content_type: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Answer GET and HEAD of `path` on the public listener with `body`, until unserve().
+
+        `headers` add to or replace the standard ones. Raises ValueError for a bad path or header.
+        """
+        self._started.engine.http_put(path, *encode_response(body, content_type, headers))
+
+    def unserve(self, path: str) -> bool:
+        """Forget a path; whether it was served."""
+        return self._started.engine.http_remove(path)
+
+    @property
+    def _started(self) -> Bridge:
+        if self._bridge is None:
+            raise NgageError("the edge is not started: use it inside `async with`")
+        return self._bridge
+
+
+def _payload(data: bytes | str) -> tuple[bytes, int]:
+    return (data.encode(), OPCODE_TEXT) if isinstance(data, str) else (data, OPCODE_BINARY)
+
+
+def _handle(client: str) -> int:
+    try:
+        return parse_client(client)
+    except ValueError:
+        raise ClientError(f"client {client!r}: not a client id") from None

@@ -1,0 +1,228 @@
+"""Where the planes meet: the only importer of the compiled core.
+
+Owns the Engine. Messages of clients come in batches: the core makes event_fd readable, the loop
+calls _take_events(), and every reader gets the batch in its own bounded inbox. One batch is taken
+per call, so that a flood of messages leaves the loop free between batches.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator
+from itertools import islice
+
+from ngage.capacity import Plan, plan_shards, read_host
+from ngage.errors import CapacityError, ChannelError, ChannelLimitError, SettingsError, StartError
+from ngage.events import Message
+from ngage.options import join_address, split_address
+from ngage.settings import ChannelOptions, Settings
+from ngage_core import engine as core
+
+# Messages one reader may be behind; what comes on top is dropped and counted.
+INBOX_MESSAGES_MAX = 65536
+
+OPCODE_TEXT = core.OPCODE_TEXT
+OPCODE_BINARY = core.OPCODE_BINARY
+LAGS = {
+    "latest": core.LAG_LATEST,
+    "keyframe": core.LAG_KEYFRAME,
+    "ring": core.LAG_RING,
+    "reliable": core.LAG_RELIABLE,
+}
+
+log = logging.getLogger(__name__)
+
+
+class Bridge:
+    """An Engine made from Settings, and the readers of what its clients send.
+
+    Raises SettingsError for a backend that is not built in, CapacityError where `strict` refuses.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        limits = core.limits()
+        if settings.backend not in ("auto", *core.backends()):
+            raise SettingsError(
+                f"backend = {settings.backend!r}: built in are {', '.join(core.backends())}"
+            )
+        host = read_host(
+            shards_max=limits["SHARDS_MAX"],
+            shard_connections_max=limits["SHARD_CONNECTIONS_MAX"],
+        )
+        self.plan = plan_shards(host, wanted=settings.max_connections, shards=settings.shards)
+        _check_capacity(self.plan, settings)
+        self.engine = _make_engine(settings, self.plan)
+        self.dropped_messages = 0
+        self._address = settings.listen
+        self._limits = limits
+        self._names: dict[int, str] = {}
+        self._inboxes: set[_Inbox] = set()
+        self._running = False
+
+    # Life
+
+    def start(self) -> tuple[str, int]:
+        """Start the shards: the host and port they listen on. StartError if the kernel refuses."""
+        try:
+            address = self.engine.start()
+        except OSError as error:
+            raise StartError(f"cannot listen on {self._address}: {error.strerror}") from error
+        asyncio.get_running_loop().add_reader(self.engine.event_fd, self._take_events)
+        self._running = True
+        return address
+
+    def stop(self) -> None:
+        """Close everything at once; readers of messages come to their end."""
+        if not self._running:
+            return
+        self._running = False
+        asyncio.get_running_loop().remove_reader(self.engine.event_fd)
+        self.engine.stop()
+        for inbox in self._inboxes:
+            inbox.end()
+
+    # Channels
+
+    def channel(self, name: str, options: ChannelOptions) -> int:
+        """Create a channel or find it: its number. ChannelError names what is out of range."""
+        frames = 1 << (options.history - 1).bit_length()
+        if frames > self._limits["RING_FRAMES_MAX"]:
+            raise ChannelError(f"history {options.history}: the core holds {frames // 2} at most")
+        try:
+            number = self.engine.channel(
+                name,
+                lag=LAGS[options.lag],
+                ring_frames=frames,
+                ring_bytes=options.ring_bytes,
+                tick_ms=options.tick_ms,
+                deflate=options.deflate,
+            )
+        except OverflowError:
+            raise ChannelLimitError(f"channel {name!r}: the edge holds no more channels") from None
+        except ValueError as error:
+            raise ChannelError(f"channel {name!r}: {error}") from None
+        self._names[number] = name
+        return number
+
+    # Bytes in
+
+    async def messages(self) -> AsyncIterator[Message]:
+        """Messages of all clients from now on; the core queues them while anybody reads."""
+        inbox = _Inbox()
+        self._inboxes.add(inbox)
+        self.engine.deliver_messages(True)
+        try:
+            while batch := await inbox.take():
+                for message in batch:
+                    yield message
+        finally:
+            self._inboxes.discard(inbox)
+            if self._running and not self._inboxes:
+                self.engine.deliver_messages(False)
+
+    def _take_events(self) -> None:
+        batch = [
+            Message(
+                client=format_client(client),
+                channel=self._names.get(channel, ""),
+                data=data.decode() if opcode == OPCODE_TEXT else data,
+                address=address,
+            )
+            for client, channel, opcode, data, address in self.engine.events()
+        ]
+        for inbox in self._inboxes:
+            self.dropped_messages += inbox.put(batch)
+
+
+class _Inbox:
+    """What one reader has not read yet."""
+
+    def __init__(self) -> None:
+        self._pending: deque[Message] = deque()
+        self._arrived = asyncio.Event()
+        self._ended = False
+
+    def put(self, batch: list[Message]) -> int:
+        """Append a batch as far as there is room; returns how many messages were dropped."""
+        room = INBOX_MESSAGES_MAX - len(self._pending)
+        self._pending.extend(islice(batch, room))
+        self._arrived.set()
+        return max(0, len(batch) - room)
+
+    def end(self) -> None:
+        """What is pending can still be taken, then take() returns nothing."""
+        self._ended = True
+        self._arrived.set()
+
+    async def take(self) -> deque[Message]:
+        """Everything pending, waiting for something; empty once the inbox has ended."""
+        while not self._pending and not self._ended:
+            self._arrived.clear()
+            await self._arrived.wait()
+        pending, self._pending = self._pending, deque()
+        return pending
+
+
+def format_client(handle: int) -> str:
+    """A client's handle as an id: 16 hexadecimal digits."""
+    return f"{handle:016x}"
+
+
+def parse_client(client: str) -> int:
+    """The handle that format_client() wrote; ValueError for anything else."""
+    handle = int(client, 16)
+    if format_client(handle) != client:
+        raise ValueError(client)
+    return handle
+
+
+def _check_capacity(plan: Plan, settings: Settings) -> None:
+    if not plan.limited_by:
+        return
+    shortage = (
+        f"max_connections {settings.max_connections} lowered to {plan.connections}: "
+        f"{plan.limited_by}"
+    )
+    if settings.strict:
+        raise CapacityError(f"{shortage}; refused because of strict")
+    log.warning(shortage)
+
+
+def _make_engine(settings: Settings, plan: Plan) -> core.Engine:
+    host, port = split_address(settings.listen)
+    try:
+        return core.Engine(
+            host=host,
+            port=port,
+            shards=plan.shards,
+            connections_per_shard=plan.connections_per_shard,
+            backend=settings.backend,
+            echo=settings.echo,
+            share_port=settings.share_port,
+            handshake_timeout_ms=_milliseconds(settings.handshake_timeout_seconds),
+            ping_interval_ms=_milliseconds(settings.ping_interval_seconds),
+            pong_timeout_ms=_milliseconds(settings.pong_timeout_seconds),
+            message_timeout_ms=_milliseconds(settings.message_timeout_seconds),
+            close_timeout_ms=_milliseconds(settings.close_timeout_seconds),
+            message_bytes_max=settings.message_bytes_max,
+            inbound_messages_per_second=settings.inbound_messages_per_second,
+            inbound_bytes_per_second=settings.inbound_bytes_per_second,
+            deflate_bytes_min=settings.deflate_bytes_min,
+            congestion_control=settings.congestion_control,
+            send_buffer_bytes=settings.send_buffer_bytes,
+            notsent_lowat_bytes=settings.notsent_lowat_bytes,
+            user_timeout_ms=_milliseconds(settings.user_timeout_seconds),
+            keepalive_seconds=settings.keepalive_seconds,
+            allow_missing_origin=settings.allow_missing_origin,
+            allowed_origins=settings.allowed_origins,
+            trusted_proxies=settings.trusted_proxies,
+        )
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    except OSError as error:
+        address = join_address(host, port)
+        raise StartError(f"cannot listen on {address}: {error.strerror}") from error
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

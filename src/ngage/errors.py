@@ -1,0 +1,53 @@
+"""What ngage raises. Each message is one line that names the cause, and the fix if there is one."""
+
+from ngage_core.errors import CloseCode, NotCompiledError
+
+__all__ = [
+    "CapacityError",
+    "ChannelError",
+    "ChannelLimitError",
+    "ClientError",
+    "CloseCode",
+    "NgageError",
+    "NotCompiledError",
+    "PositionError",
+    "PublicationError",
+    "SettingsError",
+    "StartError",
+]
+
+
+class NgageError(Exception):
+    """Base of all errors that ngage raises on purpose."""
+
+
+class SettingsError(NgageError, ValueError):
+    """A setting has a wrong name or value; the message names key, value, source and range."""
+
+
+class CapacityError(NgageError):
+    """This host cannot hold the connections wanted, and `strict` forbids to serve fewer."""
+
+
+class StartError(NgageError):
+    """The edge could not start: an address is taken, or the kernel refused."""
+
+
+class ChannelError(NgageError, ValueError):
+    """A channel's name or an option of it is not acceptable."""
+
+
+class ChannelLimitError(ChannelError):
+    """The edge holds as many channels as it can."""
+
+
+class PublicationError(NgageError, ValueError):
+    """The data cannot be published: too large for the channel, or text that is not UTF-8."""
+
+
+class PositionError(NgageError, LookupError):
+    """A position belongs to another epoch: what followed it is not known here."""
+
+
+class ClientError(NgageError, ValueError):
+    """A client id is malformed, or what was asked for the client is not acceptable."""

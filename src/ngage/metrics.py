@@ -1,0 +1,146 @@
+"""The core's counters as Prometheus metrics, read when asked for.
+
+Labels are bounded by the machine (shard) or by this file, never by channels or clients.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, Info, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ngage.api import Edge
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class _Single(NamedTuple):
+    """One counter of the core under the name that operators know."""
+
+    name: str
+    about: str
+
+
+class _Split(NamedTuple):
+    """Counters of the core that are one metric with a label: label value -> counter."""
+
+    name: str
+    about: str
+    label: str
+    counters: Mapping[str, str]
+
+
+GAUGES = {
+    "connections": _Single("client_connections", "Connections open, handshakes included"),
+    "websockets": _Single("client_websockets", "Connections that are upgraded"),
+    "subscriptions": _Single("client_subscriptions", "Subscriptions of all connections"),
+    "blocked": _Single("slow_clients", "Connections whose socket buffer is full"),
+    "inbound_states": _Single("inbound_states", "Unfinished messages from clients"),
+    "outboxes": _Single("outboxes", "Clients with messages of their own pending"),
+    "held_bytes": _Single("held_bytes", "Bytes of unfinished messages from clients"),
+}
+COUNTERS = {
+    "accepted": _Single("client_connections_accepted", "Connections accepted"),
+    "deliveries": _Single("messages_sent", "Publications sent, once for each subscriber"),
+    "sent_bytes": _Single("sent_bytes", "Bytes sent to clients"),
+    "received_bytes": _Single("received_bytes", "Bytes received from clients"),
+    "messages_received": _Single("messages_received", "Messages received from clients"),
+}
+SPLITS = (
+    _Split(
+        "connection_refused",
+        "Connections refused before the upgrade",
+        "reason",
+        {
+            "full": "refused_full",
+            "descriptors": "refused_descriptors",
+            "origin": "refused_origin",
+            "not_http": "not_http",
+            "timeout": "handshake_timeouts",
+        },
+    ),
+    _Split(
+        "client_disconnects",
+        "Clients the edge closed",
+        "reason",
+        {
+            "slow": "slow_closed",
+            "no_pong": "no_pong_closed",
+            "protocol": "protocol_errors",
+            "policy": "policy_closed",
+        },
+    ),
+    _Split(
+        "messages_skipped",
+        "Publications a slow subscriber did not get",
+        "policy",
+        {"latest": "skipped_latest", "keyframe": "skipped_keyframe", "ring": "skipped_ring"},
+    ),
+    _Split(
+        "client_recover",
+        "Subscriptions that resumed from a position",
+        "recovered",
+        {"true": "recovered", "false": "not_recovered"},
+    ),
+)
+# Shown by shard, in seconds.
+BY_SHARD_ONLY = frozenset({"cpu_us"})
+NAMED = GAUGES.keys() | COUNTERS.keys() | BY_SHARD_ONLY
+NAMED |= {counter for split in SPLITS for counter in split.counters.values()}
+
+
+class EdgeCollector(Collector):
+    """Metrics of one edge: the sums over its shards, and the balance between them."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+
+    def describe(self) -> list[Metric]:
+        """Nothing: the registry must not read an edge that has not started."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Every counter of the core, read now; those without a name of their own keep theirs."""
+        counters = self._edge.stats()
+        for counter, (name, about) in GAUGES.items():
+            yield GaugeMetricFamily(f"ngage_{name}", about, counters[counter])
+        for counter, (name, about) in COUNTERS.items():
+            yield CounterMetricFamily(f"ngage_{name}", about, counters[counter])
+        for split in SPLITS:
+            family = CounterMetricFamily(f"ngage_{split.name}", split.about, labels=[split.label])
+            for value, counter in split.counters.items():
+                family.add_metric([value], counters[counter])
+            yield family
+        for counter in sorted(counters.keys() - NAMED):
+            about = counter.replace("_", " ").capitalize()
+            yield CounterMetricFamily(f"ngage_{counter}", about, counters[counter])
+        yield GaugeMetricFamily("ngage_channels", "Channels", len(self._edge.channels))
+        yield from self._collect_shards()
+
+    def _collect_shards(self) -> Iterator[Metric]:
+        connections = GaugeMetricFamily(
+            "ngage_shard_connections", "Connections of a shard", labels=["shard"]
+        )
+        cpu = CounterMetricFamily(
+            "ngage_shard_cpu_seconds", "CPU time of a shard's thread", labels=["shard"]
+        )
+        for index, counters in enumerate(self._edge.shard_stats()):
+            connections.add_metric([str(index)], counters["connections"])
+            cpu.add_metric([str(index)], counters["cpu_us"] / 1e6)
+        yield connections
+        yield cpu
+
+
+class Metrics:
+    """A registry of its own for one edge, so that embedding programs keep theirs."""
+
+    def __init__(self, edge: Edge, version: str) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(EdgeCollector(edge))
+        ProcessCollector(registry=self._registry)
+        Info("ngage_build", "Version", registry=self._registry).info({"version": version})
+
+    def text(self) -> bytes:
+        """The exposition in Prometheus' text format."""
+        return generate_latest(self._registry)

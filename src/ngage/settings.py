@@ -1,0 +1,259 @@
+"""Every setting, with its default, range and meaning; the only reader of files and environment.
+
+A later source wins: TOML file, environment (NGAGE_ and the key in capitals), flags. Durations are
+in seconds and sizes in bytes unless the name says otherwise.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from ngage.errors import SettingsError
+from ngage.options import (
+    Address,
+    Choice,
+    Kind,
+    Networks,
+    Origins,
+    Seconds,
+    Switch,
+    Text,
+    Whole,
+    is_loopback,
+    option,
+)
+
+PREFIX = "NGAGE_"
+
+LAG = Choice(("latest", "keyframe", "ring", "reliable"))
+HISTORY = Whole(2, 1048576)
+RING_BYTES = Whole(4096, 1 << 30)
+TICK_MS = Whole(0, 60000)
+
+
+class Given(NamedTuple):
+    """A value somebody gave for a key; a typed one comes from a source that has types (TOML)."""
+
+    key: str
+    value: object
+    source: str
+    typed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelOptions:
+    """What a channel keeps, and what it does with a subscriber who is too slow."""
+
+    lag: str = option("ring", LAG, "what a slow subscriber gets")
+    history: int = option(1024, HISTORY, "publications held, rounded up to a power of two")
+    ring_bytes: int = option(16 << 20, RING_BYTES, "bytes of publications held")
+    tick_ms: int = option(0, TICK_MS, "milliseconds between sends; 0 sends at once")
+    deflate: bool = option(True, Switch(), "compress for clients that can inflate")
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """A complete, checked configuration. Raises SettingsError for a value out of range."""
+
+    # Listeners
+    listen: str = option("127.0.0.1:8080", Address(), "public HOST:PORT; port 0 picks a free one")
+    admin: str = option("127.0.0.1:8081", Address(), "admin HOST:PORT; API, health, metrics")
+    share_port: bool = option(False, Switch(), "join a port another ngage-edge serves (upgrade)")
+    allowed_origins: tuple[str, ...] = option(
+        (), Origins(256), "web origins accepted beside the edge's own", live=True
+    )
+    allow_missing_origin: bool = option(
+        True, Switch(), "accept clients that send no Origin", live=True
+    )
+    trusted_proxies: tuple[str, ...] = option(
+        (), Networks(256), "networks whose X-Forwarded-For is believed", live=True
+    )
+
+    # Capacity
+    shards: int = option(0, Whole(0, 1024), "I/O threads; 0 is as many as needed")
+    backend: str = option("auto", Choice(("auto", "epoll", "io_uring")), "poller")
+    max_connections: int = option(
+        0, Whole(0, 1 << 32), "connections to make room for; 0: what fits"
+    )
+    strict: bool = option(False, Switch(), "exit 78 rather than hold fewer connections than wanted")
+
+    # The admin listener
+    api_key: str = option("", Text(256, secret=True), "key the server API asks for", live=True)
+    auto_create: str = option(
+        "publish", Choice(("publish", "never")), "when an unknown channel is created", live=True
+    )
+    publish_bytes_max: int = option(
+        4 << 20, Whole(1024, 64 << 20), "largest body of a server API call", live=True
+    )
+    name: str = option("", Text(128), "name of this edge in info; empty: HOST_PORT")
+
+    # What is served
+    echo: bool = option(False, Switch(), "an echo endpoint at /echo, for conformance tests")
+    demo: bool = option(False, Switch(), "run the demonstration event")
+    demo_file: str = option("", Text(4096), "video file the demonstration plays; empty: a picture")
+
+    # Clients
+    handshake_timeout_seconds: float = option(
+        5.0, Seconds(0.1, 60), "until the upgrade is complete"
+    )
+    ping_interval_seconds: float = option(25.0, Seconds(1, 3600), "between pings to an idle client")
+    pong_timeout_seconds: float = option(10.0, Seconds(0.1, 600), "until an unanswered ping closes")
+    message_timeout_seconds: float = option(
+        30.0, Seconds(0.1, 600), "until an incomplete message closes"
+    )
+    close_timeout_seconds: float = option(5.0, Seconds(0.1, 60), "until an unanswered close resets")
+    message_bytes_max: int = option(65536, Whole(125, 16 << 20), "largest message from a client")
+    inbound_messages_per_second: int = option(100, Whole(1, 1000000), "from one client")
+    inbound_bytes_per_second: int = option(1 << 20, Whole(1024, 1 << 30), "from one client")
+
+    # Channels
+    channel_lag: str = option("ring", LAG, "lag of channels that declare none", live=True)
+    channel_history: int = option(1024, HISTORY, "history where none is declared", live=True)
+    channel_ring_bytes: int = option(16 << 20, RING_BYTES, "ring_bytes likewise", live=True)
+    channel_tick_ms: int = option(0, TICK_MS, "tick_ms likewise", live=True)
+    channel_deflate: bool = option(True, Switch(), "deflate likewise", live=True)
+    deflate_bytes_min: int = option(256, Whole(0, 1 << 20), "smaller publications stay as they are")
+    channels: Mapping[str, ChannelOptions] = field(default_factory=dict)
+
+    # Sockets
+    congestion_control: str = option("", Text(15), "TCP congestion control; empty: the system's")
+    send_buffer_bytes: int = option(0, Whole(0, 64 << 20), "SO_SNDBUF; 0 leaves it to the kernel")
+    notsent_lowat_bytes: int = option(65536, Whole(0, 64 << 20), "TCP_NOTSENT_LOWAT; 0: off")
+    user_timeout_seconds: float = option(30.0, Seconds(0, 3600), "TCP_USER_TIMEOUT; 0: off")
+    keepalive_seconds: int = option(60, Whole(0, 7200), "TCP keepalive; 0: off")
+
+    # The process
+    drain_seconds: float = option(
+        10.0, Seconds(0, 3600), "a shutdown's time to close the clients", live=True
+    )
+    log_level: str = option(
+        "info", Choice(("debug", "info", "warning", "error")), "least level logged", live=True
+    )
+    log_format: str = option("plain", Choice(("plain", "json")), "how a log line looks")
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+        if not is_loopback(self.admin) and not self.api_key:
+            raise SettingsError(
+                f"admin = {self.admin!r}: an address that is not loopback needs api_key"
+            )
+
+    def channel_options(self, name: str) -> ChannelOptions:
+        """What `name` was declared with, else the defaults."""
+        return self.channels.get(name) or self.channel_defaults()
+
+    def channel_defaults(self) -> ChannelOptions:
+        """Options of a channel nobody declared."""
+        return ChannelOptions(
+            lag=self.channel_lag,
+            history=self.channel_history,
+            ring_bytes=self.channel_ring_bytes,
+            tick_ms=self.channel_tick_ms,
+            deflate=self.channel_deflate,
+        )
+
+
+def load(given: Iterable[Given], environment: Mapping[str, str], config: str = "") -> Settings:
+    """Settings from the file `config` (or NGAGE_CONFIG), the environment, then `given`.
+
+    Raises SettingsError for the first name or value that is wrong.
+    """
+    table = _read_toml(config or environment.get(f"{PREFIX}CONFIG", ""))
+    tables = table.pop("channels", {})
+    known = _options(Settings)
+    layers = [
+        *(Given(key, value, "config file", True) for key, value in table.items()),
+        *_from_environment(known, environment),
+        *given,
+    ]
+    values: dict[str, Any] = {}
+    for entry in layers:
+        values[entry.key] = _check_given(known, entry)
+    settings = Settings(**values)
+    return replace(settings, channels=_declared(tables, settings.channel_defaults()))
+
+
+def live_changes(old: Settings, new: Settings) -> tuple[Settings, list[str]]:
+    """What a reload leads to: `old` with the live settings of `new`, and keys that must wait."""
+    changed = {key for key in _options(Settings) if getattr(old, key) != getattr(new, key)}
+    live = {key for key in changed if _options(Settings)[key].metadata["live"]}
+    applied = replace(old, channels=new.channels, **{key: getattr(new, key) for key in live})
+    return applied, sorted(changed - live)
+
+
+# Reading
+
+
+def _read_toml(path: str) -> dict[str, Any]:
+    if not path:
+        return {}
+    try:
+        return tomllib.loads(Path(path).read_text())
+    except OSError as error:
+        raise SettingsError(f"config file {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise SettingsError(f"config file {path}: {error}") from None
+
+
+def _from_environment(
+    known: Mapping[str, Field[Any]], environment: Mapping[str, str]
+) -> Iterator[Given]:
+    for key in known:
+        variable = PREFIX + key.upper()
+        if variable in environment:
+            yield Given(key, environment[variable], f"environment {variable}")
+
+
+def _declared(tables: object, defaults: ChannelOptions) -> dict[str, ChannelOptions]:
+    if not isinstance(tables, dict):
+        raise SettingsError("channels (config file): it must be tables [channels.NAME]")
+    declared = {}
+    known = _options(ChannelOptions)
+    for name, table in tables.items():
+        source = f"config file, channel {name}"
+        if not isinstance(table, dict):
+            raise SettingsError(f"channels.{name} = {table!r} (config file): it must be a table")
+        entries = [Given(key, value, source, True) for key, value in table.items()]
+        values: dict[str, Any] = {entry.key: _check_given(known, entry) for entry in entries}
+        declared[name] = replace(defaults, **values)
+    return declared
+
+
+# Checking
+
+
+def _options(of: type) -> dict[str, Field[Any]]:
+    return {known.name: known for known in fields(of) if "kind" in known.metadata}
+
+
+def _check_given(known: Mapping[str, Field[Any]], entry: Given) -> object:
+    if entry.key not in known:
+        near = difflib.get_close_matches(entry.key, known, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise SettingsError(f"{entry.key} ({entry.source}): no such setting{hint}")
+    kind = cast(Kind, known[entry.key].metadata["kind"])
+    try:
+        return kind.check(entry.value if entry.typed else kind.from_text(str(entry.value)))
+    except ValueError:
+        raise _refusal(entry, kind) from None
+
+
+def _check_fields(options: Any) -> None:
+    for key, known in _options(type(options)).items():
+        kind = cast(Kind, known.metadata["kind"])
+        value = getattr(options, key)
+        try:
+            object.__setattr__(options, key, kind.check(value))
+        except ValueError:
+            raise _refusal(Given(key, value, "argument"), kind) from None
+
+
+def _refusal(entry: Given, kind: Kind) -> SettingsError:
+    value = "..." if getattr(kind, "secret", False) else repr(entry.value)
+    return SettingsError(f"{entry.key} = {value} ({entry.source}): it must be {kind}")

@@ -4,7 +4,7 @@ from array import array
 from typing import final
 
 def publication(intended_ns: int, sequence: int, size: int) -> bytes:
-    """A publication a Swarm can check: two numbers, each followed by a space, padded to `size` bytes.
+    """A publication a Swarm can check: two numbers, a space after each, padded to `size` bytes.
 
     intended_ns is CLOCK_MONOTONIC at the intended send; sequence starts at 1. Longer than `size`
     only if the numbers are. The padding is a function of sequence and position, all printable.

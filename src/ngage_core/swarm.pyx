@@ -13,21 +13,23 @@ import time
 
 from cpython.array cimport array
 from cython cimport final
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from ngage_core.atomic cimport ng_load, ng_or_seq, ng_peek, ng_store
+from ngage_core.atomic cimport ng_load, ng_or_seq, ng_peek, ng_store, ng_take_seq
 from ngage_core.histogram cimport BUCKETS, bucket_floor
 from ngage_core.platform cimport NG_ASSERT_STATIC
-from ngage_core.swarm_fan cimport FAN_BYTES_MAX, FAN_OPEN, Fan, Tally, pad
+from ngage_core.swarm_fan cimport FAN_BYTES_MAX, FAN_CONNECTING, FAN_OPEN, Fan, Tally, pad
 from ngage_core.swarm_squad cimport (
     CONGESTION_BYTES_MAX, ORDER_CONNECT, ORDER_PAUSE, ORDER_RESET, ORDER_RESUME, ORDER_STOP,
-    REQUEST_BYTES_MAX, Plan, Squad, squad_run,
+    REQUEST_BYTES_MAX, SQUAD_EVENTS, Plan, Squad, can_launch, fan_event, fan_read, launch_some,
 )
 from ngage_core.sysio cimport (
-    AF_INET, htonl, htons, pthread_create, pthread_join, sys_close, sys_event_raise, sys_eventfd,
-    sys_release, sys_reserve,
+    AF_INET, EPOLLET, EPOLLIN, EPOLLRDHUP, htonl, htons, pthread_create, pthread_join, sys_abort,
+    sys_block_signals, sys_close, sys_epoll_add, sys_epoll_create, sys_epoll_wait,
+    sys_event_clear, sys_event_raise, sys_eventfd, sys_private_descriptors, sys_release,
+    sys_reserve,
 )
 
 cdef enum:
@@ -35,6 +37,7 @@ cdef enum:
     FANS_MAX = 4194304
     FANS_OF_AN_ADDRESS = 8192  # the default range has 28,232 ports, and the search slows when full
     WINDOW_MAX = 65536
+    WAKE_TAG = 0xFFFFFFFF
 
 POLL_SECONDS = 0.001
 
@@ -82,7 +85,7 @@ cdef class Swarm:
         if not 1 <= fans <= FANS_MAX:
             raise ValueError(f"fans: 1 to {FANS_MAX}, not {fans}")
         if not 1 <= window <= WINDOW_MAX:
-            raise ValueError(f"window: 1 to {WINDOW_MAX} connects in flight for each thread, not {window}")
+            raise ValueError(f"window: 1 to {WINDOW_MAX} connects for each thread, not {window}")
         threads = threads or parts(fans, of_a_squad)
         if not 1 <= threads <= fans or parts(fans, threads) > of_a_squad:
             raise ValueError(f"threads: each holds at most {of_a_squad} fans (RLIMIT_NOFILE)")
@@ -211,7 +214,7 @@ cdef class Swarm:
         self._obeyed()
 
     def progress(self) -> dict[str, int]:
-        """Counters of all squads by the names swarm_fan.pxd explains, `last_...` the largest. Cheap."""
+        """Counters of all squads, named as in swarm_fan.pxd; of `last_...` the largest. Cheap."""
         cdef Tally total
         self.sum(&total)
         return total
@@ -243,7 +246,7 @@ cdef class Swarm:
         return codes
 
     def histogram(self) -> array:
-        """Latencies from the intended send to the fan, as counts for the buckets of bucket_floors().
+        """Latencies from intended send to fan, as counts for the buckets of bucket_floors().
 
         An array of 64-bit words: numpy.asarray() takes it without a copy.
         """
@@ -292,3 +295,101 @@ cdef int make_plan(Plan *plan, str host, int port, str path, str source, int fan
         plan.source = int(network.network_address) + (network.num_addresses > 2)
         plan.sources = min(addresses, parts(fans, FANS_OF_AN_ADDRESS))
     return 0
+
+
+# The thread of a squad
+
+cdef void *squad_run(void *argument) noexcept nogil:
+    """Its private descriptor table, and all that is open in it, goes when it returns."""
+    cdef Squad *squad = <Squad *> argument
+    cdef int64_t ready, i
+    sys_block_signals()
+    if not squad_enter(squad):
+        squad.stopping = True
+    while not squad.stopping:
+        ready = sys_epoll_wait(squad.epoll_fd, squad.events, SQUAD_EVENTS,
+                               0 if can_launch(squad) else -1)
+        for i in range(ready):
+            if squad.events[i].data.u64 == <uint64_t> WAKE_TAG:
+                sys_event_clear(squad.wake_fd)
+                obey(squad)
+            else:
+                fan_event(squad, <uint32_t> squad.events[i].data.u64, squad.events[i].events)
+        launch_some(squad)
+    squad_leave(squad)
+    return NULL
+
+
+cdef bint squad_enter(Squad *squad) noexcept nogil:
+    cdef int64_t status = sys_private_descriptors(squad.wake_fd, squad.wake_fd)
+    if status >= 0:
+        status = squad.epoll_fd = <int> sys_epoll_create()
+    if status >= 0:
+        status = sys_epoll_add(squad.epoll_fd, squad.wake_fd, EPOLLIN | EPOLLET, WAKE_TAG)
+    if status < 0:
+        ng_store(&squad.tally.last_error, -status)
+        ng_store(&squad.tally.failed, squad.fan_count)
+    squad.reading.tally = &squad.tally
+    squad.reading.histogram = squad.histogram
+    squad.reading.seed = squad.plan.seed
+    squad.reading.check_key = squad.plan.check_key
+    squad.reading.check_padding = squad.plan.check_padding
+    return status >= 0
+
+
+cdef void squad_leave(Squad *squad) noexcept nogil:
+    """Reset every connection: a close in order would leave the client's ports in TIME_WAIT."""
+    cdef uint32_t i
+    for i in range(squad.fan_count):
+        if FAN_CONNECTING <= squad.fans[i].state <= FAN_OPEN:
+            sys_abort(squad.fans[i].fd)
+            free(squad.fans[i].parked)
+    ng_store(&squad.tally.open, 0)
+    ng_store(&squad.answered, ~<uint64_t> 0)
+
+
+cdef void obey(Squad *squad) noexcept nogil:
+    cdef uint64_t asked = ng_load(&squad.asked)
+    cdef uint64_t orders = ng_take_seq(&squad.wanted)
+    if orders & ORDER_CONNECT:
+        squad.launching = True
+    if orders & ORDER_RESET:
+        forget(squad)
+    if orders & ORDER_PAUSE:
+        pause_fans(squad)
+    if orders & ORDER_RESUME:
+        resume_fans(squad)
+    if orders & ORDER_STOP:
+        squad.stopping = True
+        return
+    ng_store(&squad.answered, asked)
+
+
+cdef void forget(Squad *squad) noexcept nogil:
+    """Count publications from zero: from `received` to `last_received_ns`. Connections stay."""
+    cdef Tally *tally = &squad.tally
+    cdef uint32_t i
+    for i in range(squad.fan_count):
+        ng_store(&squad.fans[i].received, 0)
+        squad.fans[i].next_sequence = ng_peek(&squad.first_sequence)
+        squad.fans[i].seen = ~<uint64_t> 0
+    for i in range(<uint32_t> BUCKETS):
+        ng_store(&squad.histogram[i], 0)
+    for i in range(&tally.last_received_ns - &tally.received + 1):
+        ng_store(&tally.received + i, 0)
+
+
+cdef void pause_fans(Squad *squad) noexcept nogil:
+    cdef uint32_t i
+    for i in range(<uint32_t> ng_peek(&squad.pause_count)):
+        squad.fans[i].paused = 1
+
+
+cdef void resume_fans(Squad *squad) noexcept nogil:
+    cdef uint32_t i
+    for i in range(squad.fan_count):
+        squad.fans[i].paused = 0
+        if squad.fans[i].ready:
+            squad.fans[i].ready = 0
+            # Readiness was taken while paused, the peer's end perhaps with it: read to the end.
+            fan_read(squad, &squad.fans[i], i, EPOLLRDHUP)

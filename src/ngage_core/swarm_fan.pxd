@@ -95,7 +95,9 @@ cdef inline void pad(uint8_t *out, size_t size, uint64_t sequence, uint64_t at) 
         size -= piece
 
 
-cdef inline bint padded(const uint8_t *data, size_t size, uint64_t sequence, uint64_t at) noexcept nogil:
+cdef inline bint padded(
+    const uint8_t *data, size_t size, uint64_t sequence, uint64_t at
+) noexcept nogil:
     cdef uint64_t word
     cdef size_t piece
     while size:

@@ -1,7 +1,7 @@
-"""A squad: one thread of a swarm, its fans, its poller and its private descriptor table.
+"""A squad: what one thread of a swarm owns, and how it connects, reads and ends its fans.
 
-The thread owns everything here. Python asks through `wanted` (a set of Orders) with one eventfd,
-and sees `answered` reach `asked`; it reads the Tally and the histogram while they are written.
+Python asks through `wanted` (a set of Orders) with one eventfd, and sees `answered` reach `asked`;
+it reads the Tally and the histogram while they are written. The thread itself is in swarm.pyx.
 """
 
 from libc.errno cimport EAGAIN, EINPROGRESS
@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from ngage_core.atomic cimport ng_load, ng_peek, ng_store, ng_take_seq
+from ngage_core.atomic cimport ng_store
 from ngage_core.histogram cimport BUCKETS
 from ngage_core.sha1 cimport CLIENT_KEY_BYTES
 from ngage_core.swarm_fan cimport (
@@ -19,9 +19,8 @@ from ngage_core.swarm_stream cimport READ_MALFORMED, READ_REFUSED, Reading, clie
 from ngage_core.sysio cimport (
     AF_INET, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, IP_BIND_ADDRESS_NO_PORT,
     IPPROTO_IP, IPPROTO_TCP, SO_RCVBUF, SOL_SOCKET, TCP_CONGESTION, epoll_event, htonl, pthread_t,
-    sockaddr_in, sys_abort, sys_block_signals, sys_close, sys_bind, sys_connect, sys_epoll_add,
-    sys_epoll_create, sys_epoll_wait, sys_event_clear, sys_now_ns, sys_option, sys_option_bytes,
-    sys_private_descriptors, sys_receive, sys_send, sys_socket,
+    sockaddr_in, sys_bind, sys_close, sys_connect, sys_epoll_add, sys_now_ns, sys_option,
+    sys_option_bytes, sys_receive, sys_send, sys_socket,
 )
 
 cdef enum:
@@ -31,7 +30,6 @@ cdef enum:
     LAUNCHES_PER_TURN = 32  # about 1 ms of connects, then those who are there are read
     REQUEST_BYTES_MAX = 4096
     CONGESTION_BYTES_MAX = 16  # TCP_CA_NAME_MAX
-    WAKE_TAG = 0xFFFFFFFF
 
 
 cdef enum Order:
@@ -81,75 +79,6 @@ cdef struct Squad:
     uint8_t buffer[SQUAD_PARK_BYTES + SQUAD_READ_BYTES]
 
 
-cdef inline void *squad_run(void *argument) noexcept nogil:
-    """The thread."""
-    cdef Squad *squad = <Squad *> argument
-    cdef int64_t ready, i
-    sys_block_signals()
-    if not squad_enter(squad):
-        squad.stopping = True
-    while not squad.stopping:
-        ready = sys_epoll_wait(squad.epoll_fd, squad.events, SQUAD_EVENTS,
-                               0 if can_launch(squad) else -1)
-        for i in range(ready):
-            if squad.events[i].data.u64 == <uint64_t> WAKE_TAG:
-                sys_event_clear(squad.wake_fd)
-                obey(squad)
-            else:
-                fan_event(squad, <uint32_t> squad.events[i].data.u64, squad.events[i].events)
-        launch_some(squad)
-    squad_leave(squad)
-    return NULL
-
-
-cdef inline bint squad_enter(Squad *squad) noexcept nogil:
-    cdef int64_t status = sys_private_descriptors(squad.wake_fd, squad.wake_fd)
-    if status >= 0:
-        status = squad.epoll_fd = <int> sys_epoll_create()
-    if status >= 0:
-        status = sys_epoll_add(squad.epoll_fd, squad.wake_fd, EPOLLIN | EPOLLET, WAKE_TAG)
-    if status < 0:
-        ng_store(&squad.tally.last_error, -status)
-        ng_store(&squad.tally.failed, squad.fan_count)
-    squad.reading.tally = &squad.tally
-    squad.reading.histogram = squad.histogram
-    squad.reading.seed = squad.plan.seed
-    squad.reading.check_key = squad.plan.check_key
-    squad.reading.check_padding = squad.plan.check_padding
-    return status >= 0
-
-
-cdef inline void squad_leave(Squad *squad) noexcept nogil:
-    """Reset every connection: a close in order would leave the client's ports in TIME_WAIT."""
-    cdef uint32_t i
-    for i in range(squad.fan_count):
-        if FAN_CONNECTING <= squad.fans[i].state <= FAN_OPEN:
-            sys_abort(squad.fans[i].fd)
-            free(squad.fans[i].parked)
-    ng_store(&squad.tally.open, 0)
-    # The private table goes with its last descriptors; wake_fd is a copy of the swarm's.
-    sys_close(squad.epoll_fd)
-    sys_close(squad.wake_fd)
-    ng_store(&squad.answered, ~<uint64_t> 0)
-
-
-cdef inline void obey(Squad *squad) noexcept nogil:
-    cdef uint64_t asked = ng_load(&squad.asked)
-    cdef uint64_t orders = ng_take_seq(&squad.wanted)
-    if orders & ORDER_CONNECT:
-        squad.launching = True
-    if orders & ORDER_RESET:
-        forget(squad)
-    if orders & ORDER_PAUSE:
-        pause_fans(squad)
-    if orders & ORDER_RESUME:
-        resume_fans(squad)
-    if orders & ORDER_STOP:
-        squad.stopping = True
-        return
-    ng_store(&squad.answered, asked)
-
-
 # Connecting
 
 cdef inline bint can_launch(const Squad *squad) noexcept nogil:
@@ -158,8 +87,8 @@ cdef inline bint can_launch(const Squad *squad) noexcept nogil:
 
 
 cdef inline void launch_some(Squad *squad) noexcept nogil:
-    cdef int i
-    for i in range(LAUNCHES_PER_TURN):
+    cdef int _i
+    for _i in range(LAUNCHES_PER_TURN):
         if not can_launch(squad):
             return
         launch(squad, <uint32_t> squad.started)
@@ -326,35 +255,3 @@ cdef inline void fan_fail(Squad *squad, Fan *fan, int64_t status) noexcept nogil
         ng_store(&squad.tally.last_error, -status)
     count(&squad.tally.failed, 1)
     ng_store(&fan.state, FAN_FAILED)
-
-
-# Orders
-
-cdef inline void forget(Squad *squad) noexcept nogil:
-    """Count publications from zero: from `received` to `last_received_ns`. Connections stay."""
-    cdef Tally *tally = &squad.tally
-    cdef uint32_t i
-    for i in range(squad.fan_count):
-        ng_store(&squad.fans[i].received, 0)
-        squad.fans[i].next_sequence = ng_peek(&squad.first_sequence)
-        squad.fans[i].seen = ~<uint64_t> 0
-    for i in range(<uint32_t> BUCKETS):
-        ng_store(&squad.histogram[i], 0)
-    for i in range(&tally.last_received_ns - &tally.received + 1):
-        ng_store(&tally.received + i, 0)
-
-
-cdef inline void pause_fans(Squad *squad) noexcept nogil:
-    cdef uint32_t i
-    for i in range(<uint32_t> ng_peek(&squad.pause_count)):
-        squad.fans[i].paused = 1
-
-
-cdef inline void resume_fans(Squad *squad) noexcept nogil:
-    cdef uint32_t i
-    for i in range(squad.fan_count):
-        squad.fans[i].paused = 0
-        if squad.fans[i].ready:
-            squad.fans[i].ready = 0
-            # Readiness was taken while paused, the peer's end perhaps with it: read to the end.
-            fan_read(squad, &squad.fans[i], i, EPOLLRDHUP)

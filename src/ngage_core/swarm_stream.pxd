@@ -10,7 +10,9 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from ngage_core.atomic cimport ng_store
-from ngage_core.codes cimport CLOSE_NO_STATUS, OP_BINARY, OP_CLOSE, OP_CONTINUATION, OP_PING, OP_PONG
+from ngage_core.codes cimport (
+    CLOSE_NO_STATUS, OP_BINARY, OP_CLOSE, OP_CONTINUATION, OP_PING, OP_PONG,
+)
 from ngage_core.histogram cimport bucket_of
 from ngage_core.limits cimport CONTROL_BYTES_MAX
 from ngage_core.sha1 cimport ACCEPT_KEY_BYTES, CLIENT_KEY_BYTES, accept_key_of

@@ -17,7 +17,8 @@ from av.video.stream import VideoStream
 from ngage.video import VideoUnavailable
 from ngage.video.programme import I420, SAMPLE_RATE, TIMESCALE, Picture, Sound
 
-WIDTH_MAX, HEIGHT_MAX, FPS_MAX = 1280, 720, 30
+WIDTH_MAX, HEIGHT_MAX = 1280, 720
+FPS_MIN, FPS_MAX = 10, 30
 
 # Containers round timestamps to a millisecond or more: only a larger step is a real gap.
 _GAP_SAMPLES = SAMPLE_RATE // 20
@@ -45,7 +46,7 @@ class Recording:
         self._quarter_turns = round(frame.rotation / 90) % 4
         self._size = _fit(frame.width * float(aspect), frame.height, self._quarter_turns)
         self.width, self.height = self._size[:: -1 if self._quarter_turns % 2 else 1]
-        self.fps = min(float(rate), FPS_MAX)
+        self.fps = float(min(max(rate, FPS_MIN), FPS_MAX))
         self._start = 0
         self._sound = _Soundtrack(path, Fraction(0))
 

@@ -1,0 +1,159 @@
+"""What the benches share: servers in their own process, what they cost, and the table of figures.
+
+A server is driven by lines and answers each with one line of JSON. Its CPU time is read from
+/proc: the sum is exact (schedstat, ns), its division into user and system is sampled by the
+scheduler's tick, so it is worth something only over many rounds.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy
+
+from ngage_core.swarm import Swarm, bucket_floors
+
+HERE = Path(__file__).parent
+CONGESTION = "cubic"  # the machine's default may pace (bbr): then the bench measures a timer
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+SETTLE_SECONDS = 0.005  # a thread's time is added up when it goes to sleep
+
+
+@dataclass(frozen=True)
+class Cost:
+    """CPU time of threads, in us."""
+
+    total: float
+    user: float
+    system: float
+
+    def __sub__(self, other: Self) -> "Cost":
+        return Cost(self.total - other.total, self.user - other.user, self.system - other.system)
+
+
+def cost_of(pid: int, *, main_thread: bool) -> Cost:
+    """What a process has spent in its main thread, or in all others (an engine's shards)."""
+    total = user = system = 0.0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        if (task.name == str(pid)) != main_thread:
+            continue
+        total += int((task / "schedstat").read_text().split()[0]) / 1e3
+        fields = (task / "stat").read_text().rpartition(")")[2].split()
+        user += int(fields[11]) * 1e6 / TICKS_PER_SECOND
+        system += int(fields[12]) * 1e6 / TICKS_PER_SECOND
+    return Cost(total, user, system)
+
+
+def resident_bytes(pid: int | str = "self") -> int:
+    """RSS, exact: the counter in statm is kept per thread and lags."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Rss:"):
+            return int(line.split()[1]) * 1024
+    raise ValueError("no Rss in smaps_rollup")
+
+
+@contextmanager
+def on_cpu(number: int) -> Iterator[None]:
+    """Pin this process, and those it starts meanwhile, to one of its CPUs (-1: the last)."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(allowed)[number]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+class Server:
+    """A floor or an engine in its own process."""
+
+    def __init__(self, command: Sequence[str], *, main_thread: bool) -> None:
+        self.main_thread = main_thread
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.pid = self.process.pid
+        self.port = int(self.answer()["port"])
+        self.sequence = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the server ended with {self.process.wait()}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def ask(self, line: str) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def publish(self, mode: str, frames: int, size: int) -> None:
+        """Let it send the next `frames` publications of `size` bytes to everybody."""
+        self.ask(f"{mode} {frames} {size} {self.sequence + 1}")
+        self.sequence += frames
+
+    def cost(self) -> Cost:
+        time.sleep(SETTLE_SECONDS)
+        return cost_of(self.pid, main_thread=self.main_thread)
+
+
+def floor(connections: int) -> Server:
+    """The bare-C floor, compiled for the occasion."""
+    with tempfile.TemporaryDirectory() as directory:
+        program = f"{directory}/floor"
+        source = str(HERE / "floor" / "floor.c")
+        subprocess.run(["cc", "-O2", "-o", program, source], check=True)
+        return Server([program, "0", str(connections), CONGESTION], main_thread=True)
+
+
+def engine(*, shards: int = 1, **channel: int) -> Server:
+    """ngage's engine with one channel, "stage"; keywords are options of the channel."""
+    options = json.dumps({"shards": shards, "channel": channel, "congestion": CONGESTION})
+    return Server([sys.executable, str(HERE / "engine.py"), options], main_thread=False)
+
+
+@contextmanager
+def crowd(port: int, fans: int, **options: Any) -> Iterator[Swarm]:
+    """Fans of "stage", all of them connected, who await the publication numbered 1."""
+    options = {"source": "127.0.0.0/8", "congestion": CONGESTION, **options}
+    swarm = Swarm("127.0.0.1", port, "/ws/stage", fans=fans, **options)
+    try:
+        connected = swarm.connect(60 + fans / 1000)
+        assert connected == fans, swarm.progress()
+        swarm.reset(1)
+        yield swarm
+    finally:
+        swarm.stop()
+
+
+def must_be_complete(swarm: Swarm, per_fan: int, timeout: float = 60.0) -> dict[str, int]:
+    """Each publication once and in order at every fan, or AssertionError: the counters."""
+    arrived = swarm.wait_received(per_fan, timeout)
+    counters = swarm.progress()
+    faults = ("gaps", "duplicates", "reordered", "corrupt", "untimed", "malformed", "closed")
+    assert arrived and not any(counters[name] for name in faults), counters
+    assert counters["received"] == per_fan * swarm.fans, counters
+    return counters
+
+
+def percentile_ms(swarm: Swarm, fraction: float) -> float:
+    counts = numpy.asarray(swarm.histogram()).cumsum()
+    bucket = int(numpy.searchsorted(counts, fraction * counts[-1]))
+    return float(bucket_floors()[bucket]) / 1e6

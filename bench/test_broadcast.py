@@ -1,0 +1,121 @@
+"""What does a delivery cost beside a bare loop of system calls on as many sockets?
+
+Floor and engine run in turns, A B A B, in the same run, each with one sending thread pinned to one
+CPU; the fans, native and checking every publication, have another. Fixed work: a round ends when
+every fan has it. Medians of the exact CPU time of a round; user and system time, which the tick
+samples, over all rounds together.
+"""
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from statistics import median
+
+import pytest
+
+from bench.conftest import Figure
+from bench.harness import Server, crowd, engine, floor, must_be_complete, on_cpu
+from ngage_core.swarm import Swarm
+
+SUBSCRIBERS = 15_000
+BYTES = 128
+WARM_UP_ROUNDS = 5
+TICK_MS = 20  # long enough to publish eight, short beside a round
+
+
+@dataclass
+class Contender:
+    server: Server
+    swarm: Swarm
+    mode: str
+    frames: int
+    rounds: list[float] = field(default_factory=list)  # us of CPU for each delivery
+    user: float = 0.0  # us of all rounds
+
+    def round(self) -> None:
+        before = self.server.cost()
+        self.server.publish(self.mode, self.frames, BYTES)
+        must_be_complete(self.swarm, self.server.sequence)
+        cost = self.server.cost() - before
+        self.rounds.append(cost.total / (self.frames * SUBSCRIBERS))
+        self.user += cost.user
+
+    def forget(self) -> None:
+        self.rounds.clear()
+        self.user = 0.0
+
+    @property
+    def each(self) -> float:
+        return median(self.rounds)
+
+    @property
+    def user_each(self) -> float:
+        return self.user / (len(self.rounds) * self.frames * SUBSCRIBERS)
+
+
+def in_turns(contenders: list[Contender], rounds: int) -> None:
+    for contender in contenders:
+        for _ in range(WARM_UP_ROUNDS):
+            contender.round()
+        contender.forget()
+    for _ in range(rounds):
+        for contender in contenders:
+            contender.round()
+
+
+def both(stack: ExitStack, tick_ms: int) -> tuple[tuple[Server, Swarm], tuple[Server, Swarm]]:
+    """Floor and engine with their crowds."""
+    with on_cpu(0):
+        bare = stack.enter_context(floor(SUBSCRIBERS))
+        ours = stack.enter_context(engine(tick_ms=tick_ms))
+    stack.enter_context(on_cpu(-1))
+    return (
+        (bare, stack.enter_context(crowd(bare.port, SUBSCRIBERS, check_key=False))),
+        (ours, stack.enter_context(crowd(ours.port, SUBSCRIBERS))),
+    )
+
+
+@pytest.mark.timeout(1800)
+def test_one_publication(figure: Figure) -> None:
+    rounds = 250
+    with ExitStack() as stack:
+        (bare, bare_crowd), (ours, our_crowd) = both(stack, tick_ms=0)
+        bare.answer()  # of its accepts
+        floored = Contender(bare, bare_crowd, "send", 1)
+        measured = Contender(ours, our_crowd, "send", 1)
+        in_turns([floored, measured], rounds)
+    name = f"{BYTES} bytes to {SUBSCRIBERS:,}, median of {rounds}: us of CPU per delivery"
+    figure(
+        name,
+        f"{measured.each:.2f} = {measured.each / floored.each:.3f}x",
+        floor=f"{floored.each:.2f} (send)",
+        target="1.10x",
+    )
+    figure(
+        "  of which in user mode (ticks over all rounds)",
+        f"{measured.user_each:.3f}",
+        floor=f"{floored.user_each:.3f}",
+        target="0.25",
+    )
+
+
+@pytest.mark.timeout(1800)
+def test_eight_publications_pending(figure: Figure) -> None:
+    """Eight are published within one tick of the channel; the single ones wait for it as well."""
+    rounds = 60
+    with ExitStack() as stack:
+        (bare, bare_crowd), (ours, our_crowd) = both(stack, tick_ms=TICK_MS)
+        bare.answer()
+        contenders = [
+            Contender(server, swarm, mode, frames)
+            for mode, frames in [("send", 1), ("vector", 8)]
+            for server, swarm in [(bare, bare_crowd), (ours, our_crowd)]
+        ]
+        contenders[3].mode = "send"  # an engine gathers by itself
+        in_turns(contenders, rounds)
+    bare_one, our_one, bare_eight, our_eight = (contender.each for contender in contenders)
+    figure(
+        f"eight pending, median of {rounds}: us of CPU per delivery, and of a single one's",
+        f"{our_eight:.3f} = {our_eight / our_one:.3f}x",
+        floor=f"{bare_eight:.3f} = {bare_eight / bare_one:.3f}x (sendmsg of 8)",
+        target="0.14x",
+    )

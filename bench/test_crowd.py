@@ -1,0 +1,161 @@
+"""What does a crowd cost: to let in, to keep, when it is slow, and when it is large?"""
+
+import time
+from contextlib import ExitStack
+from statistics import median
+
+import pytest
+
+from bench.conftest import Figure
+from bench.harness import (
+    crowd,
+    engine,
+    floor,
+    must_be_complete,
+    on_cpu,
+    percentile_ms,
+    resident_bytes,
+)
+from ngage_core.swarm import Swarm
+
+BYTES = 128
+UPGRADES = 12_000
+WATCHERS = 3_000
+FANS_PER_SHARD = 17_000  # SO_REUSEPORT spreads by hash: below the descriptors of a shard by 10 %
+
+
+def shards_for(fans: int) -> int:
+    return -(-fans // FANS_PER_SHARD)
+
+
+def floor_of_an_upgrade() -> float:
+    """us of CPU for accept4, epoll_ctl, recv, send."""
+    with on_cpu(0):
+        bare = floor(UPGRADES)
+    with bare, on_cpu(-1), crowd(bare.port, UPGRADES, check_key=False):
+        return float(bare.answer()["cpu_us"]) / UPGRADES
+
+
+@pytest.mark.timeout(1800)
+def test_upgrades_while_a_broadcast_goes_on(figure: Figure) -> None:
+    """A publication every 100 ms to the watchers while newcomers for another channel connect.
+
+    CPU time of the one shard in that time, less what the deliveries cost before, for each upgrade.
+    """
+    rounds, period = 5, 0.1
+    costs, quiet_ms, busy_ms, floors = [], [], [], []
+    for _ in range(rounds):
+        floors.append(floor_of_an_upgrade())
+        with ExitStack() as stack:
+            with on_cpu(0):
+                ours = stack.enter_context(engine())
+            stack.enter_context(on_cpu(-1))
+            watchers = stack.enter_context(crowd(ours.port, WATCHERS))
+
+            before = ours.cost()
+            for _ in range(10):
+                ours.publish("send", 1, BYTES)
+                must_be_complete(watchers, ours.sequence)
+                time.sleep(period)
+            publication_us = (ours.cost() - before).total / 10
+            quiet_ms.append(percentile_ms(watchers, 1.0))
+
+            watchers.reset(ours.sequence + 1)
+            newcomers = Swarm(
+                "127.0.0.1", ours.port, "/ws/foyer", fans=UPGRADES, source="127.0.0.0/8"
+            )
+            stack.callback(newcomers.stop)
+            first, before = ours.sequence, ours.cost()
+            newcomers.connect(0)
+            while newcomers.progress()["opened"] < UPGRADES:
+                assert newcomers.progress()["failed"] == 0, newcomers.progress()
+                ours.publish("send", 1, BYTES)
+                time.sleep(period)
+            publications = ours.sequence - first
+            must_be_complete(watchers, publications)
+            busy = (ours.cost() - before).total - publications * publication_us
+            costs.append(busy / UPGRADES)
+            busy_ms.append(percentile_ms(watchers, 1.0))
+    each, bare_each = median(costs), median(floors)
+    figure(
+        f"{UPGRADES:,} upgrades during a broadcast, median of {rounds}: per second and core",
+        f"{1e6 / each:,.0f} ({each:.1f} us)",
+        floor=f"{1e6 / bare_each:,.0f} ({bare_each:.1f} us)",
+        target="20,000",
+    )
+    figure(
+        "  last of its watchers, ms after the intended send: worst publication",
+        f"{median(busy_ms):.1f}",
+        floor=f"{median(quiet_ms):.1f} (without upgrades)",
+    )
+
+
+@pytest.mark.timeout(1800)
+def test_memory_of_idle_subscribers(figure: Figure) -> None:
+    for fans in (15_000, 100_000):
+        with engine(shards=shards_for(fans)) as ours:
+            base = resident_bytes(ours.pid)
+            with crowd(ours.port, fans) as swarm:
+                each = (resident_bytes(ours.pid) - base) / fans
+                figure(
+                    f"user memory of each of {fans:,} idle subscribers: bytes of RSS",
+                    f"{each:.0f}",
+                    target="160",
+                )
+                ours.publish("send", 1, BYTES)
+                must_be_complete(swarm, 1)
+                each = (resident_bytes(ours.pid) - base) / fans
+                figure("  the same after a publication to all", f"{each:.0f}", target="160")
+
+
+@pytest.mark.timeout(1800)
+def test_memory_of_slow_viewers(figure: Figure) -> None:
+    """The ring is filled while all read; then half of them stop, and it is overrun many times."""
+    fans, size, burst = 2_000, 4096, 64
+    with ExitStack() as stack:
+        ours = stack.enter_context(engine(ring_frames=256, ring_bytes=2 << 20))
+        swarm = stack.enter_context(crowd(ours.port, fans, receive_buffer=4096))
+        while ours.sequence < 512:
+            ours.publish("send", burst, size)
+            must_be_complete(swarm, ours.sequence)
+        assert swarm.pause(0.5) == fans // 2
+        base, first = resident_bytes(ours.pid), ours.sequence
+        while ours.sequence < first + 8192:
+            ours.publish("send", burst, size)
+            time.sleep(0.01)
+        # The readers may be skipped by the ring as well, but the paused are blocked for good.
+        blocked = ours.ask("counters")["blocked"]
+        grown = resident_bytes(ours.pid) - base
+    assert blocked >= fans // 2
+    figure(
+        f"{fans // 2:,} slow viewers overrun {8192 // 256} times: bytes of RSS for each",
+        f"{grown / (fans // 2):.0f}",
+        target="0",
+    )
+
+
+@pytest.mark.timeout(1800)
+def test_a_large_crowd_is_served_completely(figure: Figure) -> None:
+    fans, publications = 200_000, 10
+    with engine(shards=shards_for(fans)) as ours:
+        started = time.monotonic()
+        with crowd(ours.port, fans, check_padding=True, window=64) as swarm:
+            connected = time.monotonic() - started
+            seconds = []
+            for _ in range(publications):
+                sent = time.monotonic_ns()
+                ours.publish("send", 1, BYTES)
+                must_be_complete(swarm, ours.sequence)
+                seconds.append((swarm.progress()["last_received_ns"] - sent) / 1e9)
+            counters = swarm.progress()
+            rss = resident_bytes(ours.pid)
+            fan_bytes = resident_bytes() / fans
+    figure(
+        f"{fans:,} subscribers in one process: received, missing, doubled, out of order, altered",
+        "{received:,}, {gaps}, {duplicates}, {reordered}, {corrupt}".format(**counters),
+        target=f"{fans * publications:,}, 0, 0, 0, 0",
+    )
+    figure(
+        "  connected per second; seconds to the last receiver; server RSS, client's per fan",
+        f"{fans / connected:,.0f}; {median(seconds):.2f}; {rss / 2**20:.0f} MiB, {fan_bytes:.0f} B",
+    )

@@ -1,7 +1,7 @@
 """Pictures and sound in, media messages out: H.264 without B-frames, AAC, a chunk for each frame.
 
 zerolatency makes x264 give a frame back before it is asked for the next, so nothing waits here.
-AAC holds two frames of 1024 samples: sound must be fed that much ahead of the picture.
+AAC holds back two frames: sound must be fed that much ahead of the picture.
 """
 
 import secrets
@@ -22,6 +22,7 @@ from ngage.video.message import RENDITION_AUDIO, RENDITION_VIDEO, Flag, Message,
 from ngage.video.programme import I420, SAMPLE_RATE, TIMESCALE, Sound
 
 AUDIO_FRAME_SAMPLES = 1024
+AUDIO_HELD_SAMPLES = 2 * AUDIO_FRAME_SAMPLES
 
 _GOP_TICKS = TIMESCALE
 # 800 kbit/s at 640x360; more pixels need less each.

@@ -32,7 +32,7 @@ class Sps(NamedTuple):
 def nal_units(stream: bytes) -> list[bytes]:
     """The NAL units of an Annex B byte stream, without start codes and trailing zeros."""
     starts = [match.end() for match in _START_CODE.finditer(stream)]
-    ends = [start - 3 for start in starts[1:]] + [len(stream)]
+    ends = [start - 3 for start in starts[1:]] + [len(stream)] * bool(starts)
     pairs = zip(starts, ends, strict=True)
     return [unit for start, end in pairs if (unit := stream[start:end].rstrip(b"\x00"))]
 

@@ -13,7 +13,7 @@ from contextlib import closing
 from types import TracebackType
 from typing import Self
 
-from ngage.video.encoder import AUDIO_FRAME_SAMPLES, Encoder, Part
+from ngage.video.encoder import AUDIO_FRAME_SAMPLES, AUDIO_HELD_SAMPLES, Encoder, Part
 from ngage.video.programme import SAMPLE_RATE, TIMESCALE, Picture, Programme
 
 HANDOVER_PICTURES_MAX = 8
@@ -98,9 +98,9 @@ class Source:
         return parts
 
     def _encode_sound(self, end: int, t_in_us: int, room: bool) -> list[Part]:
-        """Up to time `end` of the timeline, and the frame the encoder holds back."""
+        """Up to time `end` of the timeline, and what the encoder holds back."""
         parts: list[Part] = []
-        until = end * SAMPLE_RATE // TIMESCALE + AUDIO_FRAME_SAMPLES
+        until = end * SAMPLE_RATE // TIMESCALE + AUDIO_HELD_SAMPLES
         while self._sound_position < until:
             if room:
                 sound = self._programme.sound(self._sound_position, AUDIO_FRAME_SAMPLES)

@@ -204,6 +204,8 @@ cdef inline void fan_read(Squad *squad, Fan *fan, uint32_t index, uint32_t event
 
 
 cdef inline void unpark(Squad *squad, Fan *fan) noexcept nogil:
+    if fan.parked == NULL:
+        return
     memcpy(squad.buffer, fan.parked, fan.parked_bytes)
     free(fan.parked)
     fan.parked = NULL

@@ -81,7 +81,7 @@ cdef class Swarm:
     ):
         NG_ASSERT_STATIC(sizeof(Fan) <= FAN_BYTES_MAX)
         cdef bytes algorithm = congestion.encode()
-        cdef int of_a_squad = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - DESCRIPTORS_OF_A_SQUAD
+        cdef int of_a_squad = fans_of_a_squad()
         if not 1 <= fans <= FANS_MAX:
             raise ValueError(f"fans: 1 to {FANS_MAX}, not {fans}")
         if not 1 <= window <= WINDOW_MAX:
@@ -269,6 +269,13 @@ cdef class Swarm:
                 pthread_join(self.squads[i].thread, NULL)
                 sys_close(self.squads[i].wake_fd)
                 self.squads[i].alive = False
+
+
+cdef int fans_of_a_squad() except -1:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return FANS_MAX
+    return max(1, min(soft - DESCRIPTORS_OF_A_SQUAD, FANS_MAX))
 
 
 cdef int parts(int whole, int part) noexcept:

@@ -9,14 +9,15 @@ np = pytest.importorskip("numpy")
 pytest.importorskip("av")
 from ngage.video import VideoUnavailable  # noqa: E402
 from ngage.video.recording import Recording  # noqa: E402
+from tests.helpers.clips import make_clip  # noqa: E402
 
 
 def dominant_hz(sound):
     return np.abs(np.fft.rfft(sound[0])).argmax() * 48_000 / sound.shape[1]
 
 
-def test_the_timeline_goes_on_when_the_file_begins_again(make_file):
-    recording = Recording(make_file(fps=25, frames=10))
+def test_the_timeline_goes_on_when_the_file_begins_again(tmp_path):
+    recording = Recording(make_clip(tmp_path / "clip.mp4", fps=25, frames=10))
     pictures = list(islice(recording.pictures(), 25))
     assert pictures[0].pts == 0
     assert all(b.pts == a.pts + a.duration for a, b in pairwise(pictures))
@@ -27,8 +28,8 @@ def test_the_timeline_goes_on_when_the_file_begins_again(make_file):
     recording.close()
 
 
-def test_sound_is_resampled_and_begins_again_with_the_picture(make_file):
-    recording = Recording(make_file(fps=25, frames=25, tone_hz=500))
+def test_sound_is_resampled_and_begins_again_with_the_picture(tmp_path):
+    recording = Recording(make_clip(tmp_path / "clip.mp4", fps=25, frames=25, tone_hz=500))
     pictures = recording.pictures()
     next(pictures)
     first = recording.sound(0, 24_000)
@@ -41,15 +42,15 @@ def test_sound_is_resampled_and_begins_again_with_the_picture(make_file):
     recording.close()
 
 
-def test_sound_that_ends_early_is_followed_by_silence(make_file):
-    recording = Recording(make_file(fps=10, frames=10))
+def test_sound_that_ends_early_is_followed_by_silence(tmp_path):
+    recording = Recording(make_clip(tmp_path / "clip.mp4", fps=10, frames=10))
     next(recording.pictures())
     assert not recording.sound(72_000, 1024).any()
     recording.close()
 
 
-def test_a_silent_file_has_silence(make_file):
-    recording = Recording(make_file(tone_hz=0))
+def test_a_silent_file_has_silence(tmp_path):
+    recording = Recording(make_clip(tmp_path / "clip.mp4", tone_hz=0))
     next(recording.pictures())
     assert not recording.sound(0, 1024).any()
     recording.close()
@@ -64,31 +65,31 @@ def test_a_silent_file_has_silence(make_file):
         ((640, 1280), 0, (360, 720)),
     ],
 )
-def test_size_fits_720p_and_follows_the_rotation(make_file, size, rotation, shown):
-    recording = Recording(make_file(frames=3, size=size, rotation=rotation))
+def test_size_fits_720p_and_follows_the_rotation(tmp_path, size, rotation, shown):
+    recording = Recording(make_clip(tmp_path / "clip.mp4", frames=3, size=size, rotation=rotation))
     assert (recording.width, recording.height) == shown
     image = next(recording.pictures()).draw()
     assert image.shape == (shown[1] * 3 // 2, shown[0])
     recording.close()
 
 
-def test_a_turned_picture_is_upright(make_file):
+def test_a_turned_picture_is_upright(tmp_path):
     """The bright corner, upper left in the file, is lower left after a quarter turn to the left."""
-    recording = Recording(make_file(frames=3, rotation=90))
+    recording = Recording(make_clip(tmp_path / "clip.mp4", frames=3, rotation=90))
     luma = next(recording.pictures()).draw()[: recording.height]
     assert luma[-10, 10] > 100 and luma[10, 10] < 100
     recording.close()
 
 
-def test_sixty_frames_a_second_become_thirty(make_file):
-    recording = Recording(make_file(fps=60, frames=60))
+def test_sixty_frames_a_second_become_thirty(tmp_path):
+    recording = Recording(make_clip(tmp_path / "clip.mp4", fps=60, frames=60))
     assert recording.fps == 30
     assert {p.duration for p in islice(recording.pictures(), 25)} == {3000}
     recording.close()
 
 
-def test_a_picture_that_stands_is_shown_again(make_file):
-    recording = Recording(make_file(fps=1, frames=3))
+def test_a_picture_that_stands_is_shown_again(tmp_path):
+    recording = Recording(make_clip(tmp_path / "clip.mp4", fps=1, frames=3))
     pictures = list(islice(recording.pictures(), 12))
     assert all(b.pts == a.pts + a.duration for a, b in pairwise(pictures))
     assert max(p.duration for p in pictures) <= 90_000 // 4
@@ -104,8 +105,8 @@ def test_what_is_no_video_is_refused_with_its_name(tmp_path, content):
         Recording(path)
 
 
-def test_a_file_cut_in_the_middle_plays_what_it_has(make_file, tmp_path):
-    whole = make_file("whole.mkv", frames=100).read_bytes()
+def test_a_file_cut_in_the_middle_plays_what_it_has(tmp_path):
+    whole = make_clip(tmp_path / "whole.mkv", frames=100).read_bytes()
     path = tmp_path / "cut.mkv"
     path.write_bytes(whole[: len(whole) // 2])
     recording = Recording(path)

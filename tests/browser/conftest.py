@@ -1,0 +1,52 @@
+"""A headless Chromium of the system, and what a page under test shows."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api")
+
+# No window system, no sandbox inside a container, and nothing that speaks to the outside.
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+    "--autoplay-policy=no-user-gesture-required",
+]
+# `look(count)`: the next `count` frames that are shown, each with the bits of its luma strip
+# (ngage.video.pattern) and a coarse copy of its pixels.
+READER = (Path(__file__).parent / "reader.js").read_text()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["playwright.Browser"]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """open_page(url, prepare=): a page of its own context; it must end without script errors."""
+    contexts, errors = [], []
+
+    def open_one(url, prepare=lambda page: None):
+        context = browser.new_context()
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.add_init_script(READER)
+        prepare(page)
+        page.goto(url)
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert errors == []

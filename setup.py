@@ -38,7 +38,7 @@ extensions = [
         libraries=["z"],
         extra_compile_args=[*compile_args, *WARNINGS, *fatal, "-fvisibility=hidden"],
         extra_link_args=link_args,
-        define_macros=[("_GNU_SOURCE", "1")],
+        define_macros=[("_GNU_SOURCE", "1"), ("ZLIB_CONST", "1")],
     )
     for source in sorted(CORE.glob("*.pyx"))
 ]

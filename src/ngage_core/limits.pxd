@@ -40,6 +40,7 @@ cdef enum:
     HELD_BYTES_PER_SHARD = 268435456  # incomplete messages of all its connections
     CONTROL_BYTES_MAX = 125  # RFC 6455 section 5.5
     CLOSE_REASON_BYTES_MAX = 123
+    INFLATED_KEPT_BYTES = 1048576
     POOLED_STATES_MAX = 256  # free inbound states and outboxes kept by a shard
 
     # Outbound
@@ -50,19 +51,25 @@ cdef enum:
     OUTBOX_BYTES_MAX = 4194304  # messages for one client; over it the client is slow
     ECHO_OUTBOX_BYTES_MAX = 67108864
     OUTBOX_PAUSE_BYTES = 1048576  # an echo client is read again below this
+    WRITE_BYTES_PER_TURN = 262144  # to one socket, before the others have theirs
 
     # Turn
     READY_PER_TURN = 256
     ACCEPTS_PER_TURN = 64
     SWEEP_QUANTUM = 256  # sockets written before the poller is asked again, about 1.5 ms
+    SWEEP_VISITS = 8192  # members looked at in a quantum, with or without anything to write
     COMMANDS_PER_TURN = 1024
+    CLOSES_PER_STEP = 100  # of a channel's members, when it is closed
     DRAIN_STEP_MS = 10
     ACCEPT_PAUSE_MS = 100  # after EMFILE
 
     # Between the planes
     COMMAND_RING = 16384
     EVENT_RING = 16384
+    EVENT_ROOM_WANTED = 11000  # messages a full read buffer can hold: 65,536 bytes of 6-byte frames
     EVENT_BYTES_PER_SHARD = 67108864
+
+    LISTEN_BACKLOG = 65535  # the kernel lowers it to net.core.somaxconn
 
     # Time
     WHEEL_SLOTS = 4096

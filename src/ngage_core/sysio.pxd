@@ -129,6 +129,7 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_create(pthread_t *thread, void *attributes, void *(*run)(void *) noexcept nogil,
                        void *argument)
     int pthread_join(pthread_t thread, void **result)
+    int pthread_getcpuclockid(pthread_t thread, int *clock)
 
 cdef extern from "<semaphore.h>" nogil:
     ctypedef struct sem_t:
@@ -336,9 +337,12 @@ cdef inline uint64_t sys_now_ns() noexcept nogil:
     return <uint64_t> now.tv_sec * 1000000000 + <uint64_t> now.tv_nsec
 
 
-cdef inline uint64_t sys_thread_cpu_us() noexcept nogil:
+cdef inline uint64_t sys_thread_cpu_us(pthread_t thread) noexcept nogil:
+    """User and system time of a running thread, asked for from outside; 0 if it has ended."""
     cdef timespec spent
-    c_clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent)
+    cdef int clock
+    if pthread_getcpuclockid(thread, &clock) != 0 or c_clock_gettime(clock, &spent) != 0:
+        return 0
     return <uint64_t> spent.tv_sec * 1000000 + <uint64_t> spent.tv_nsec // 1000
 
 

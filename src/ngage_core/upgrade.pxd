@@ -119,6 +119,18 @@ cdef inline Span cut(Span *rest, uint8_t separator) noexcept nogil:
     return trimmed(piece)
 
 
+cdef inline Span cut_last(Span *rest, uint8_t separator) noexcept nogil:
+    """Take what stands behind the last separator off `rest`, without the white space around it."""
+    cdef Span piece = rest[0]
+    while rest.bytes and rest.data[rest.bytes - 1] != separator:
+        rest.bytes -= 1
+    piece.data += rest.bytes
+    piece.bytes -= rest.bytes
+    if rest.bytes:
+        rest.bytes -= 1
+    return trimmed(piece)
+
+
 cdef inline bint has_token(Span list_value, const char *token, size_t size) noexcept nogil:
     cdef Span rest = list_value
     while rest.bytes:

@@ -1,0 +1,150 @@
+"""A channel: a named log of publications, with one writer and as many readers as there are shards.
+
+The ring holds the publications [tail, head). The writer (the control plane) fills a slot, then
+moves head; before it reuses one it moves tail. Readers keep cursors and take no lock: they load
+head, then the slot, and know by the payload's own offset whether the slot was reused meanwhile.
+What leaves the ring is freed by reclaim.pxd when no shard can still be looking at it.
+
+Offsets start at 1, so that 0 is the position before the first publication.
+"""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcmp, memcpy
+
+from ngage_core.atomic cimport ng_load, ng_load_pointer, ng_store, ng_store_pointer
+from ngage_core.limits cimport CHANNEL_NAME_BYTES_MAX, CHANNELS_MAX
+from ngage_core.payload cimport Payload
+
+cdef enum:
+    NAME_SLOTS = 2 * CHANNELS_MAX  # open addressing at half load
+    NO_CHANNEL = 0xFFFFFFFF
+
+
+cdef struct Channel:
+    # Written by the publisher, read by every shard.
+    uint64_t head  # the offset the next publication will have
+    uint64_t tail  # the oldest one held
+    uint64_t sync  # the newest sync point, 0 for none
+    Payload **ring
+    uint64_t mask
+    Payload *preamble
+    uint64_t preamble_version  # 0: none was ever set
+    uint32_t lag
+    uint32_t tick_ms
+    uint32_t id
+    uint32_t epoch
+    # The publisher's own.
+    uint64_t held_bytes
+    uint64_t bytes_max
+    bint deflate
+    uint32_t name_bytes
+    uint8_t name[CHANNEL_NAME_BYTES_MAX + 1]
+
+
+cdef inline bint channel_name_valid(const uint8_t *name, size_t size) noexcept nogil:
+    """Printable ASCII that is safe in a path, a log line and a NATS subject: no space, / ? # % * >"""
+    cdef size_t i
+    cdef uint8_t c
+    if size == 0 or size > CHANNEL_NAME_BYTES_MAX:
+        return False
+    for i in range(size):
+        c = name[i]
+        if not (48 <= c <= 58 or 64 <= c <= 90 or 97 <= c <= 122 or c in (36, 45, 46, 61, 95, 126)):
+            return False
+    return True
+
+
+cdef inline Channel *channel_create(
+    uint32_t number, const uint8_t *name, size_t name_size, uint64_t ring_frames
+) noexcept nogil:
+    """`ring_frames` is a power of two. NULL: no memory."""
+    cdef Channel *channel = <Channel *> calloc(1, sizeof(Channel))
+    if channel == NULL:
+        return NULL
+    channel.ring = <Payload **> calloc(ring_frames, sizeof(Payload *))
+    if channel.ring == NULL:
+        free(channel)
+        return NULL
+    channel.mask = ring_frames - 1
+    channel.head = 1
+    channel.tail = 1
+    channel.id = number
+    channel.name_bytes = <uint32_t> name_size
+    memcpy(channel.name, name, name_size)
+    return channel
+
+
+cdef inline Payload *channel_at(Channel *channel, uint64_t offset) noexcept nogil:
+    """The publication at an offset, or NULL if it has left the ring."""
+    cdef Payload *payload = <Payload *> ng_load_pointer(
+        <void **> &channel.ring[offset & channel.mask])
+    if payload == NULL or payload.offset != offset:
+        return NULL
+    return payload
+
+
+cdef inline Payload *channel_evict(Channel *channel) noexcept nogil:
+    """Take the oldest publication off the log; the caller retires it."""
+    cdef uint64_t oldest = channel.tail
+    cdef Payload *payload = channel.ring[oldest & channel.mask]
+    ng_store(&channel.tail, oldest + 1)
+    ng_store_pointer(<void **> &channel.ring[oldest & channel.mask], NULL)
+    channel.held_bytes -= payload.plain_bytes + payload.deflated_bytes
+    return payload
+
+
+cdef inline bint channel_full_for(const Channel *channel, uint64_t size) noexcept nogil:
+    if channel.head == channel.tail:
+        return False
+    return (channel.head - channel.tail > channel.mask
+            or channel.held_bytes + size > channel.bytes_max)
+
+
+cdef inline uint64_t channel_append(Channel *channel, Payload *payload) noexcept nogil:
+    cdef uint64_t offset = channel.head
+    payload.offset = offset
+    channel.held_bytes += payload.plain_bytes + payload.deflated_bytes
+    ng_store_pointer(<void **> &channel.ring[offset & channel.mask], payload)
+    if payload.sync:
+        ng_store(&channel.sync, offset)
+    ng_store(&channel.head, offset + 1)
+    return offset
+
+
+# Names: an insert-only table, so that a handshake finds its channel without a lock.
+
+cdef inline uint64_t bytes_hash(const uint8_t *data, size_t size, uint64_t seed) noexcept nogil:
+    """FNV-1a from a secret start, with a final mix (murmur3's) since only low bits are used."""
+    cdef uint64_t mixed = seed ^ <uint64_t> 0xCBF29CE484222325
+    cdef size_t i
+    for i in range(size):
+        mixed = (mixed ^ data[i]) * <uint64_t> 0x100000001B3
+    mixed ^= mixed >> 33
+    mixed *= <uint64_t> 0xFF51AFD7ED558CCD
+    return mixed ^ mixed >> 33
+
+
+cdef inline Channel *channel_named(
+    uint64_t *names, Channel **channels, uint64_t seed, const uint8_t *name, size_t size
+) noexcept nogil:
+    cdef uint64_t slot = bytes_hash(name, size, seed) & (NAME_SLOTS - 1)
+    cdef uint64_t entry
+    cdef Channel *channel
+    while True:
+        entry = ng_load(&names[slot])
+        if entry == 0:
+            return NULL
+        channel = channels[entry - 1]
+        if channel.name_bytes == size and memcmp(channel.name, name, size) == 0:
+            return channel
+        slot = (slot + 1) & (NAME_SLOTS - 1)
+
+
+cdef inline void channel_enter_name(
+    uint64_t *names, uint64_t seed, const Channel *channel
+) noexcept nogil:
+    cdef uint64_t slot = bytes_hash(channel.name, channel.name_bytes, seed) & (NAME_SLOTS - 1)
+    while names[slot]:
+        slot = (slot + 1) & (NAME_SLOTS - 1)
+    ng_store(&names[slot], <uint64_t> channel.id + 1)

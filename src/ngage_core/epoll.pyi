@@ -1,0 +1,1 @@
+"""The epoll backend; nothing of it is for Python."""

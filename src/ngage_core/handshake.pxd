@@ -1,0 +1,368 @@
+"""From the first byte to the first frame: the request head, the HTTP answers, the upgrade.
+
+All of it happens in the shard, the control plane is not asked: a path is looked up in the table of
+answers, `/ws/CHANNEL` among the channels, `/echo` is there when it was switched on. Every answer
+but 101 ends the connection, so that nothing behind a refused upgrade is ever read as a second
+request.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdio cimport snprintf
+from libc.string cimport memcmp, memcpy, memset
+
+from ngage_core.atomic cimport ng_load, ng_load_pointer
+from ngage_core.channel cimport Channel, channel_name_valid, channel_named
+from ngage_core.codes cimport KEYFRAME
+from ngage_core.conn cimport (
+    CONN_CLOSING, CONN_OPEN, F_DEFLATE, F_SHARED_DEFLATE, F_SHUT_WHEN_SENT, KIND_ECHO, KIND_RAW,
+    KIND_REFUSED, Conn, ConnCold, conn_handle,
+)
+from ngage_core.deflate cimport WINDOW_BITS_MAX
+from ngage_core.hub cimport Rules, is_trusted_proxy, origin_allowed
+from ngage_core.lifecycle cimport doom, drop_inbound, set_deadline, subscribe, unsubscribe_all
+from ngage_core.limits cimport CHANNEL_NAME_BYTES_MAX
+from ngage_core.members cimport Subscription
+from ngage_core.paths cimport PathEntry, PathTable, entry_answer, table_find
+from ngage_core.payload cimport Payload, payload_retain
+from ngage_core.sha1 cimport ACCEPT_KEY_BYTES, accept_key_of
+from ngage_core.shard cimport Shard
+from ngage_core.sysio cimport AF_INET, AF_INET6, inet_pton
+from ngage_core.upgrade cimport (
+    METHOD_HEAD, Request, Span, cut, cut_last, parse_head, span_of,
+)
+from ngage_core.write cimport own_room, own_share, write_conn
+
+cdef enum:
+    ANSWER_BYTES_MAX = 1024
+
+
+cdef struct Resume:
+    bint asked
+    bint recovered
+
+
+cdef inline const char *status_text(int status) noexcept nogil:
+    if status == 400:
+        return b"Bad Request"
+    if status == 403:
+        return b"Forbidden"
+    if status == 404:
+        return b"Not Found"
+    if status == 405:
+        return b"Method Not Allowed"
+    if status == 408:
+        return b"Request Timeout"
+    if status == 414:
+        return b"URI Too Long"
+    if status == 426:
+        return b"Upgrade Required"
+    if status == 431:
+        return b"Request Header Fields Too Large"
+    if status == 503:
+        return b"Service Unavailable"
+    return b"HTTP Version Not Supported"
+
+
+cdef inline const char *status_headers(int status) noexcept nogil:
+    if status == 405:
+        return b"Allow: GET, HEAD\r\n"
+    if status == 426:
+        return b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    if status == 503:
+        return b"Retry-After: 5\r\n"
+    return b""
+
+
+cdef inline void end_after_answer(Shard *shard, uint32_t index) noexcept nogil:
+    cdef Conn *conn = &shard.slab.conns[index]
+    drop_inbound(shard, conn)
+    unsubscribe_all(shard, index)
+    conn.state = CONN_CLOSING
+    conn.flags |= F_SHUT_WHEN_SENT
+    set_deadline(shard, index, shard.hub.options.close_timeout_ms)
+    write_conn(shard, index)
+
+
+cdef inline void refuse(Shard *shard, uint32_t index, int status, const char *reason) noexcept nogil:
+    """Answer with an HTTP error whose body is one line that says why, and end."""
+    cdef char text[ANSWER_BYTES_MAX]
+    cdef char body[256]
+    cdef uint8_t *room
+    cdef int body_bytes = snprintf(body, sizeof(body), b"%d %s: %s\n", status, status_text(status),
+                                   reason)
+    cdef int size = snprintf(
+        text, sizeof(text),
+        b"HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n"
+        b"Cache-Control: no-store\r\nConnection: close\r\n%s\r\n%s",
+        status, status_text(status), body_bytes, status_headers(status), body)
+    shard.counters.http_errors += 1
+    room = own_room(shard, index, <size_t> size)
+    if room != NULL:
+        memcpy(room, text, <size_t> size)
+        end_after_answer(shard, index)
+
+
+cdef inline void answer_path(Shard *shard, uint32_t index, const Request *request) noexcept nogil:
+    cdef PathTable *table = <PathTable *> ng_load_pointer(<void **> &shard.hub.paths)
+    cdef PathEntry *entry = table_find(
+        table, request.path.data, request.path.bytes, shard.hub.seed)
+    cdef Payload *answer
+    if entry == NULL:
+        refuse(shard, index, 404, b"nothing is here")
+        return
+    answer = entry_answer(entry)
+    payload_retain(answer)
+    shard.counters.http_answers += 1
+    if own_share(shard, index, answer, False,
+                 answer.head_bytes if request.method == METHOD_HEAD else answer.plain_bytes):
+        end_after_answer(shard, index)
+
+
+# The address a client is known by.
+
+cdef inline bint parse_address(Span text, uint8_t *address) noexcept nogil:
+    cdef char copy[46]
+    if text.bytes == 0 or text.bytes >= sizeof(copy):
+        return False
+    memcpy(copy, text.data, text.bytes)
+    copy[text.bytes] = 0
+    if inet_pton(AF_INET6, copy, address) == 1:
+        return True
+    memset(address, 0, 10)
+    memset(address + 10, 0xFF, 2)
+    return inet_pton(AF_INET, copy, address + 12) == 1
+
+
+cdef inline void note_address(Shard *shard, uint32_t index, const Request *request) noexcept nogil:
+    """X-Forwarded-For counts only from a listed proxy, and from the right end as far as the list
+    reaches: what stands left of that, the client may have written itself."""
+    cdef Rules *rules = <Rules *> ng_load_pointer(<void **> &shard.hub.rules)
+    cdef ConnCold *cold = &shard.slab.colds[index]
+    cdef Span rest = request.forwarded_for
+    cdef uint8_t address[16]
+    while rest.bytes and is_trusted_proxy(rules, cold.address):
+        if not parse_address(cut_last(&rest, 44), address):
+            return
+        memcpy(cold.address, address, 16)
+
+
+# The channel a path names, and where in its log to begin.
+
+cdef inline int hex_digit(uint8_t c) noexcept nogil:
+    if 48 <= c <= 57:
+        return c - 48
+    if 65 <= c <= 70:
+        return c - 55
+    if 97 <= c <= 102:
+        return c - 87
+    return -1
+
+
+cdef inline size_t percent_decode(Span text, uint8_t *out, size_t room) noexcept nogil:
+    """Decoded size; 0 for a malformed escape or more than `room`."""
+    cdef size_t at = 0, size = 0
+    cdef uint8_t c
+    while at < text.bytes:
+        c = text.data[at]
+        if c == 37:
+            if (at + 2 >= text.bytes or hex_digit(text.data[at + 1]) < 0
+                    or hex_digit(text.data[at + 2]) < 0):
+                return 0
+            c = <uint8_t> (hex_digit(text.data[at + 1]) << 4 | hex_digit(text.data[at + 2]))
+            at += 2
+        if size == room:
+            return 0
+        out[size] = c
+        size += 1
+        at += 1
+    return size
+
+
+cdef inline bint parse_position(Span text, uint32_t *epoch, uint64_t *offset) noexcept nogil:
+    """EPOCH:OFFSET, eight hex digits and a decimal number."""
+    cdef size_t i
+    epoch[0] = 0
+    offset[0] = 0
+    if text.bytes < 10 or text.bytes > 28 or text.data[8] != 58:
+        return False
+    for i in range(8):
+        if hex_digit(text.data[i]) < 0:
+            return False
+        epoch[0] = epoch[0] << 4 | <uint32_t> hex_digit(text.data[i])
+    for i in range(9, text.bytes):
+        if not 48 <= text.data[i] <= 57:
+            return False
+        offset[0] = offset[0] * 10 + (text.data[i] - 48)
+    return True
+
+
+cdef inline int place_cursor(
+    Shard *shard, const Request *request, Channel *channel, Subscription *subscription,
+    Resume *resume,
+) noexcept nogil:
+    """Where a subscriber begins: after `since` if the log still has what follows, at the newest
+    sync point of a keyframe channel, else live. 400 for a `since` that is no position."""
+    cdef Span query = request.query, parameter
+    cdef uint8_t decoded[64]
+    cdef uint32_t epoch
+    cdef uint64_t offset, sync = ng_load(&channel.sync)
+    cdef size_t size
+    resume.asked = False
+    resume.recovered = False
+    if channel.lag == KEYFRAME and sync >= ng_load(&channel.tail):
+        subscription.cursor = sync
+    while query.bytes:
+        parameter = cut(&query, 38)
+        if parameter.bytes < 6 or memcmp(parameter.data, b"since=", 6) != 0:
+            continue
+        size = percent_decode(span_of(parameter.data + 6, parameter.bytes - 6), decoded, 64)
+        if not parse_position(span_of(decoded, size), &epoch, &offset):
+            return 400
+        resume.asked = True
+        if (epoch == channel.epoch and offset < ng_load(&channel.head)
+                and offset + 1 >= ng_load(&channel.tail)):
+            subscription.cursor = offset + 1
+            resume.recovered = True
+    return 0
+
+
+# The upgrade.
+
+cdef inline void write_switch(
+    Shard *shard, uint32_t index, const Request *request, Channel *channel, uint64_t cursor,
+    const Resume *resume,
+) noexcept nogil:
+    cdef char text[ANSWER_BYTES_MAX]
+    cdef char window[32]
+    cdef char position[96]
+    cdef uint8_t accept[ACCEPT_KEY_BYTES]
+    cdef uint8_t *room
+    cdef Conn *conn = &shard.slab.conns[index]
+    cdef int size
+    accept_key_of(request.key.data, accept)
+    cdef const char *recovered = b""
+    cdef const char *extension = b""
+    cdef const char *line_end = b""
+    window[0] = 0
+    position[0] = 0
+    if request.deflate:
+        line_end = b"\r\n"
+        extension = (b"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
+                     b"client_no_context_takeover")
+    if request.window_bits_asked:
+        snprintf(window, sizeof(window), b"; server_max_window_bits=%d", request.window_bits)
+    if channel != NULL:
+        if resume.asked:
+            recovered = (b"Ngage-Recovered: true\r\n" if resume.recovered
+                         else b"Ngage-Recovered: false\r\n")
+        snprintf(position, sizeof(position), b"Ngage-Position: %08x:%llu\r\n%s", channel.epoch,
+                 <unsigned long long> (cursor - 1), recovered)
+    size = snprintf(
+        text, sizeof(text),
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: %.28s\r\n%s%s%sNgage-Client: %016llx\r\n%s\r\n",
+        <const char *> accept, extension, window, line_end,
+        <unsigned long long> conn_handle(shard.number, conn.generation, index), position)
+    room = own_room(shard, index, <size_t> size)
+    if room != NULL:
+        memcpy(room, text, <size_t> size)
+
+
+cdef inline void become_websocket(
+    Shard *shard, uint32_t index, const Request *request, uint8_t kind
+) noexcept nogil:
+    cdef Conn *conn = &shard.slab.conns[index]
+    conn.state = CONN_OPEN
+    conn.kind = kind
+    if request.deflate:
+        conn.flags |= F_DEFLATE
+        shard.slab.colds[index].window_bits = <uint8_t> request.window_bits
+        if request.window_bits == WINDOW_BITS_MAX:
+            conn.flags |= F_SHARED_DEFLATE
+            shard.counters.deflate_clients += 1
+    shard.counters.websockets += 1
+    shard.counters.upgrades += 1
+    # Joiners of one moment are spread over a quarter of the interval, or they would be pinged as one.
+    set_deadline(shard, index, first_ping_ms(shard, index))
+
+
+cdef inline uint64_t first_ping_ms(Shard *shard, uint32_t index) noexcept nogil:
+    cdef uint64_t interval = shard.hub.options.ping_interval_ms
+    if interval == 0:
+        return 3600000
+    return interval - (<uint64_t> index * <uint64_t> 2654435761 % 1024) * (interval // 4) // 1024
+
+
+cdef inline void upgrade_raw(Shard *shard, uint32_t index, const Request *request) noexcept nogil:
+    cdef uint8_t name[CHANNEL_NAME_BYTES_MAX]
+    cdef size_t size = percent_decode(
+        span_of(request.path.data + 4, request.path.bytes - 4), name, sizeof(name))
+    cdef Channel *channel
+    cdef Subscription *subscription
+    cdef Resume resume
+    if not channel_name_valid(name, size):
+        refuse(shard, index, 400, b"that is no channel name")
+        return
+    channel = channel_named(shard.hub.names, shard.hub.channels, shard.hub.seed, name, size)
+    if channel == NULL:
+        refuse(shard, index, 404, b"there is no such channel")
+        return
+    subscription = subscribe(shard, index, channel)
+    if subscription == NULL:
+        refuse(shard, index, 503, b"no room for another subscription")
+        return
+    if place_cursor(shard, request, channel, subscription, &resume):
+        refuse(shard, index, 400, b"since is EPOCH:OFFSET")
+        return
+    if resume.asked:
+        shard.counters.recovered += resume.recovered
+        shard.counters.not_recovered += not resume.recovered
+    become_websocket(shard, index, request, KIND_RAW)
+    write_switch(shard, index, request, channel, subscription.cursor, &resume)
+
+
+cdef inline bint path_is(const Request *request, const char *path, size_t size) noexcept nogil:
+    return request.path.bytes == size and memcmp(request.path.data, path, size) == 0
+
+
+cdef inline bint path_under(const Request *request, const char *prefix, size_t size) noexcept nogil:
+    return request.path.bytes > size and memcmp(request.path.data, prefix, size) == 0
+
+
+cdef inline void serve_request(
+    Shard *shard, uint32_t index, const uint8_t *head, size_t size
+) noexcept nogil:
+    """A complete head. Afterwards the connection is a WebSocket, or ending."""
+    cdef Request request
+    cdef Resume resume
+    cdef Rules *rules = <Rules *> ng_load_pointer(<void **> &shard.hub.rules)
+    cdef int status
+    cdef bint echo
+    memset(&request, 0, sizeof(Request))
+    if shard.slab.conns[index].kind == KIND_REFUSED or shard.drain.on:
+        refuse(shard, index, 503, b"this server takes no more connections now")
+        return
+    status = parse_head(head, size, &request)
+    if status:
+        refuse(shard, index, status, b"the request cannot be accepted")
+        return
+    echo = shard.hub.options.echo and path_is(&request, b"/echo", 5)
+    if not echo and not path_under(&request, b"/ws/", 4):
+        if request.upgrade:
+            refuse(shard, index, 404, b"no WebSocket is here")
+        else:
+            answer_path(shard, index, &request)
+        return
+    if not request.upgrade:
+        refuse(shard, index, 426, b"this is a WebSocket endpoint")
+        return
+    if not origin_allowed(rules, request.has_origin, request.origin, request.host):
+        shard.counters.refused_origin += 1
+        refuse(shard, index, 403, b"this origin is not allowed")
+        return
+    note_address(shard, index, &request)
+    if echo:
+        become_websocket(shard, index, &request, KIND_ECHO)
+        write_switch(shard, index, &request, NULL, 0, &resume)
+    else:
+        upgrade_raw(shard, index, &request)

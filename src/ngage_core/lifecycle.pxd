@@ -1,0 +1,180 @@
+"""How a connection begins, what it is a member of, and how its slot comes back.
+
+Nobody closes a socket in the middle of a turn: it is doomed, which every other step respects, and
+reaped at the end. So a sweep or a batch of ready events never meets a slot that changed hands.
+"""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc
+from libc.string cimport memcpy, memset
+
+from ngage_core.atomic cimport ng_load
+from ngage_core.channel cimport Channel
+from ngage_core.conn cimport (
+    CONN_DOOMED, CONN_FREE, CONN_HEAD, CONN_OPEN, F_BLOCKED, F_PAUSED, F_QUEUED, F_RESUME,
+    F_SHARED_DEFLATE, KIND_ECHO, KIND_RAW, NONE, Conn, slab_give, slab_take,
+)
+from ngage_core.limits cimport SUBSCRIPTIONS_PER_CONNECTION
+from ngage_core.members cimport (
+    Members, Subscription, members_join, members_leave, subscription_give, subscription_take,
+)
+from ngage_core.payload cimport payload_release
+from ngage_core.shard cimport Shard, give_inbound, give_outbox, list_add
+from ngage_core.sysio cimport sys_close
+from ngage_core.wheel cimport tick_of, ticks_of, wheel_add, wheel_move, wheel_remove
+
+
+cdef inline void set_deadline(Shard *shard, uint32_t index, uint64_t in_ms) noexcept nogil:
+    wheel_move(&shard.wheel, shard.slab.conns, index, tick_of(shard.now_ms) + ticks_of(in_ms))
+
+
+cdef inline void queue_write(Shard *shard, uint32_t index) noexcept nogil:
+    if not shard.slab.conns[index].flags & F_QUEUED:
+        shard.slab.conns[index].flags |= F_QUEUED
+        list_add(&shard.writes, index)
+
+
+cdef inline void queue_read(Shard *shard, uint32_t index) noexcept nogil:
+    if not shard.slab.conns[index].flags & F_RESUME:
+        shard.slab.conns[index].flags |= F_RESUME
+        list_add(&shard.reads, index)
+
+
+cdef inline void pause_reading(Shard *shard, uint32_t index) noexcept nogil:
+    """Let TCP push back until the paused list is looked at again."""
+    if not shard.slab.conns[index].flags & F_PAUSED:
+        shard.slab.conns[index].flags |= F_PAUSED
+        list_add(&shard.paused, index)
+
+
+cdef inline uint32_t conn_open(
+    Shard *shard, int fd, const uint8_t *address, uint8_t kind
+) noexcept nogil:
+    """A slot for an accepted socket, with the handshake's absolute deadline; NONE: the slab is full."""
+    cdef uint32_t index = slab_take(&shard.slab)
+    cdef Conn *conn
+    if index == <uint32_t> NONE:
+        return index
+    conn = &shard.slab.conns[index]
+    conn.fd = fd
+    conn.state = CONN_HEAD
+    conn.kind = kind
+    # A list may still hold this slot for its last tenant: those flags say so and stay.
+    conn.flags &= F_PAUSED | F_QUEUED | F_RESUME
+    conn.subscription = <uint32_t> NONE
+    conn.heard_tick = tick_of(shard.now_ms)
+    conn.partial = NULL
+    conn.partial_sent = 0
+    conn.inbound = NULL
+    conn.outbox = NULL
+    memset(&shard.slab.colds[index], 0, sizeof(shard.slab.colds[index]))
+    memcpy(shard.slab.colds[index].address, address, 16)
+    wheel_add(&shard.wheel, shard.slab.conns, index,
+              tick_of(shard.now_ms) + ticks_of(shard.hub.options.handshake_timeout_ms))
+    shard.counters.connections += 1
+    return index
+
+
+cdef inline Members *members_of(Shard *shard, Channel *channel) noexcept nogil:
+    """This shard's side of a channel, made when first needed; NULL: no memory."""
+    cdef Members *members = shard.members[channel.id]
+    if members == NULL:
+        members = <Members *> calloc(1, sizeof(Members))
+        if members != NULL:
+            members.channel = channel
+            members.swept_head = ng_load(&channel.head)
+            shard.members[channel.id] = members
+    return members
+
+
+cdef inline Subscription *subscribe(Shard *shard, uint32_t index, Channel *channel) noexcept nogil:
+    """Make the connection a member; the caller sets the cursor. NULL: too many, or no memory."""
+    cdef Conn *conn = &shard.slab.conns[index]
+    cdef Members *members = members_of(shard, channel)
+    cdef uint32_t item, count = 0
+    cdef Subscription *subscription
+    item = conn.subscription
+    while item != <uint32_t> NONE:
+        count += 1
+        item = shard.subscriptions.items[item].next
+    if members == NULL or count >= SUBSCRIPTIONS_PER_CONNECTION:
+        return NULL
+    item = subscription_take(&shard.subscriptions)
+    if item == <uint32_t> NONE:
+        return NULL
+    if not members_join(members, &shard.subscriptions, item):
+        subscription_give(&shard.subscriptions, item)
+        return NULL
+    subscription = &shard.subscriptions.items[item]
+    subscription.cursor = ng_load(&channel.head)
+    subscription.conn = index
+    subscription.channel = channel.id
+    subscription.preamble_seen = 0
+    subscription.next = conn.subscription
+    conn.subscription = item
+    shard.counters.subscriptions += 1
+    return subscription
+
+
+cdef inline void unsubscribe_all(Shard *shard, uint32_t index) noexcept nogil:
+    cdef Conn *conn = &shard.slab.conns[index]
+    cdef uint32_t item = conn.subscription, following
+    while item != <uint32_t> NONE:
+        following = shard.subscriptions.items[item].next
+        members_leave(
+            shard.members[shard.subscriptions.items[item].channel], &shard.subscriptions, item)
+        subscription_give(&shard.subscriptions, item)
+        shard.counters.subscriptions -= 1
+        item = following
+    conn.subscription = <uint32_t> NONE
+
+
+cdef inline void set_blocked(Shard *shard, Conn *conn, bint blocked) noexcept nogil:
+    if blocked and not conn.flags & F_BLOCKED:
+        conn.flags |= F_BLOCKED
+        shard.counters.blocked += 1
+    elif not blocked and conn.flags & F_BLOCKED:
+        conn.flags &= ~F_BLOCKED
+        shard.counters.blocked -= 1
+
+
+cdef inline void drop_inbound(Shard *shard, Conn *conn) noexcept nogil:
+    if conn.inbound != NULL:
+        give_inbound(shard, conn.inbound)
+        conn.inbound = NULL
+
+
+cdef inline void doom(Shard *shard, uint32_t index) noexcept nogil:
+    """This connection is over. Its slot is freed at the end of the turn."""
+    cdef Conn *conn = &shard.slab.conns[index]
+    if conn.state == CONN_DOOMED or conn.state == CONN_FREE:
+        return
+    conn.state = CONN_DOOMED
+    list_add(&shard.doomed, index)
+
+
+cdef inline void reap(Shard *shard) noexcept nogil:
+    cdef uint32_t index
+    cdef Conn *conn
+    while shard.doomed.count:
+        shard.doomed.count -= 1
+        index = shard.doomed.items[shard.doomed.count]
+        conn = &shard.slab.conns[index]
+        unsubscribe_all(shard, index)
+        wheel_remove(&shard.wheel, shard.slab.conns, index)
+        set_blocked(shard, conn, False)
+        drop_inbound(shard, conn)
+        if conn.outbox != NULL:
+            give_outbox(shard, conn.outbox)
+            conn.outbox = NULL
+        if conn.partial != NULL:
+            payload_release(conn.partial)
+            conn.partial = NULL
+        if conn.kind == KIND_RAW or conn.kind == KIND_ECHO:
+            shard.counters.websockets -= 1
+        if conn.flags & F_SHARED_DEFLATE:
+            shard.counters.deflate_clients -= 1
+        sys_close(conn.fd)
+        conn.fd = -1
+        shard.counters.connections -= 1
+        slab_give(&shard.slab, index)

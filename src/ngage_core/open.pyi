@@ -1,0 +1,1 @@
+"""Checks of the engine's options; nothing of it is for Python."""

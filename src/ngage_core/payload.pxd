@@ -1,0 +1,89 @@
+"""An encoded message: immutable, counted, shared by everybody who is sent it.
+
+A publication holds its WebSocket frame once for each wire variant, header and payload contiguous,
+so that a broadcast is a pointer per socket. A preencoded HTTP response is a payload too. One
+reference belongs to the ring or table it stands in, one to every socket that is in the middle of
+writing it (a short write): those alone outlive its place in the ring.
+"""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+from ngage_core.atomic cimport ng_add, ng_sub
+from ngage_core.frame cimport FIN, RSV1, header_bytes, write_header
+from ngage_core.platform cimport NG_ASSERT_STATIC
+
+
+cdef struct Payload:
+    uint64_t references
+    uint64_t offset  # in its channel's log; 0 for what is not a publication
+    uint32_t plain_bytes
+    uint32_t deflated_bytes  # 0: has no deflated variant
+    uint32_t head_bytes  # of the plain variant: frame header, or HTTP head
+    uint8_t opcode
+    bint sync
+
+
+cdef inline uint8_t *payload_plain(Payload *payload) noexcept nogil:
+    return <uint8_t *> payload + sizeof(Payload)
+
+
+cdef inline uint8_t *payload_deflated(Payload *payload) noexcept nogil:
+    return payload_plain(payload) + payload.plain_bytes
+
+
+cdef inline Payload *payload_of_frame(
+    const uint8_t *data, size_t size, uint8_t opcode, const uint8_t *deflated, size_t deflated_size
+) noexcept nogil:
+    """A message encoded as one unfragmented frame a variant, with one reference; NULL: no memory.
+
+    `deflated_size` 0 leaves the deflated variant out.
+    """
+    cdef size_t head = header_bytes(size)
+    cdef size_t deflated_head = header_bytes(deflated_size)
+    cdef size_t plain = head + size
+    cdef size_t extra = deflated_head + deflated_size if deflated_size else 0
+    cdef Payload *payload = <Payload *> malloc(sizeof(Payload) + plain + extra)
+    if payload == NULL:
+        return NULL
+    payload.references = 1
+    payload.offset = 0
+    payload.plain_bytes = <uint32_t> plain
+    payload.deflated_bytes = <uint32_t> extra
+    payload.head_bytes = <uint32_t> head
+    payload.opcode = opcode
+    payload.sync = False
+    write_header(payload_plain(payload), FIN | opcode, size)
+    memcpy(payload_plain(payload) + head, data, size)
+    if extra:
+        write_header(payload_deflated(payload), FIN | RSV1 | opcode, deflated_size)
+        memcpy(payload_deflated(payload) + deflated_head, deflated, deflated_size)
+    return payload
+
+
+cdef inline Payload *payload_of_bytes(
+    const uint8_t *data, size_t size, size_t head_size
+) noexcept nogil:
+    """Bytes sent as they are (an HTTP response), with one reference; NULL: no memory."""
+    cdef Payload *payload = <Payload *> malloc(sizeof(Payload) + size)
+    if payload == NULL:
+        return NULL
+    payload.references = 1
+    payload.offset = 0
+    payload.plain_bytes = <uint32_t> size
+    payload.deflated_bytes = 0
+    payload.head_bytes = <uint32_t> head_size
+    payload.opcode = 0
+    payload.sync = False
+    memcpy(payload_plain(payload), data, size)
+    return payload
+
+
+cdef inline void payload_retain(Payload *payload) noexcept nogil:
+    ng_add(&payload.references, 1)
+
+
+cdef inline void payload_release(Payload *payload) noexcept nogil:
+    if ng_sub(&payload.references, 1) == 0:
+        free(payload)

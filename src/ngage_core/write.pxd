@@ -1,0 +1,369 @@
+"""Writing to one socket: everything that waits for it, in one sendmsg.
+
+The order on the wire: the rest of a frame that a short write cut, then what is the connection's own
+(control frames, answers), then the publications of all its channels. Control frames thus never
+land inside a frame (RFC 6455 section 5.4). The lag policy is applied here, where a cursor meets the
+end of its log. A short write means the socket is full: no second try, the poller will tell.
+"""
+
+from libc.errno cimport EAGAIN, ENOBUFS, ENOMEM
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdio cimport snprintf
+
+from ngage_core.atomic cimport ng_load, ng_load_pointer
+from ngage_core.channel cimport Channel, channel_at
+from ngage_core.codes cimport CLOSE_SLOW, KEYFRAME, LATEST, OP_CLOSE, OP_PING, RELIABLE
+from ngage_core.conn cimport (
+    CONN_CLOSING, CONN_DOOMED, CONN_FREE, CONN_HEAD, CONN_LINGER, CONN_OPEN, F_BLOCKED,
+    F_CLOSE_WHEN_SENT, F_PARTIAL_DEFLATED, F_PEER_DONE, F_SHARED_DEFLATE, F_SHUT_WHEN_SENT, NONE,
+    Conn,
+)
+from ngage_core.frame cimport FIN
+from ngage_core.lifecycle cimport (
+    doom, pause_reading, queue_read, queue_write, set_blocked, set_deadline, unsubscribe_all,
+)
+from ngage_core.limits cimport CLOSE_REASON_BYTES_MAX, IOVECS_MAX, WRITE_BYTES_PER_TURN
+from ngage_core.members cimport Subscription
+from ngage_core.outbox cimport (
+    Chunk, Outbox, outbox_consume, outbox_room, outbox_share,
+)
+from ngage_core.payload cimport (
+    Payload, payload_deflated, payload_plain, payload_release, payload_retain,
+)
+from ngage_core.shard cimport Shard, give_outbox, take_outbox
+from ngage_core.sysio cimport iovec, sys_shutdown_writes
+
+cdef enum PieceKind:
+    PIECE_PARTIAL = 0
+    PIECE_OWN = 1
+    PIECE_PREAMBLE = 2
+    PIECE_PUBLICATION = 3
+
+
+cdef struct Piece:
+    int kind
+    bint deflated
+    Payload *payload
+    Subscription *subscription
+
+
+cdef struct Gathered:
+    size_t count
+    uint64_t bytes
+    iovec parts[IOVECS_MAX]
+    Piece pieces[IOVECS_MAX]
+
+
+cdef inline bint has_deflated(const Conn *conn, const Payload *payload) noexcept nogil:
+    return conn.flags & F_SHARED_DEFLATE and payload.deflated_bytes != 0
+
+
+cdef inline void gather(
+    Gathered *all, int kind, uint8_t *data, uint64_t size, Payload *payload, bint deflated,
+    Subscription *subscription,
+) noexcept nogil:
+    all.parts[all.count].iov_base = data
+    all.parts[all.count].iov_len = size
+    all.pieces[all.count].kind = kind
+    all.pieces[all.count].deflated = deflated
+    all.pieces[all.count].payload = payload
+    all.pieces[all.count].subscription = subscription
+    all.count += 1
+    all.bytes += size
+
+
+cdef inline void gather_payload(
+    Gathered *all, int kind, const Conn *conn, Payload *payload, Subscription *subscription
+) noexcept nogil:
+    if has_deflated(conn, payload):
+        gather(all, kind, payload_deflated(payload), payload.deflated_bytes, payload, True,
+               subscription)
+    else:
+        gather(all, kind, payload_plain(payload), payload.plain_bytes, payload, False, subscription)
+
+
+cdef inline void gather_partial(Gathered *all, Conn *conn) noexcept nogil:
+    cdef bint deflated = (conn.flags & F_PARTIAL_DEFLATED) != 0
+    cdef Payload *payload = conn.partial
+    if deflated:
+        gather(all, PIECE_PARTIAL, payload_deflated(payload) + conn.partial_sent,
+               payload.deflated_bytes - conn.partial_sent, payload, True, NULL)
+    else:
+        gather(all, PIECE_PARTIAL, payload_plain(payload) + conn.partial_sent,
+               payload.plain_bytes - conn.partial_sent, payload, False, NULL)
+
+
+cdef inline void gather_own(Gathered *all, Outbox *outbox) noexcept nogil:
+    cdef Chunk *chunk = outbox.first
+    while chunk != NULL and all.count < IOVECS_MAX:
+        gather(all, PIECE_OWN, chunk.data + chunk.sent, chunk.bytes - chunk.sent, NULL, False, NULL)
+        chunk = chunk.next
+
+
+cdef inline void gather_publications(
+    Gathered *all, Conn *conn, Subscription *subscription, Channel *channel
+) noexcept nogil:
+    cdef uint64_t head = ng_load(&channel.head)
+    cdef uint64_t offset = subscription.cursor
+    cdef Payload *payload
+    cdef uint32_t version = <uint32_t> ng_load(&channel.preamble_version)
+    if subscription.preamble_seen != version:
+        payload = <Payload *> ng_load_pointer(<void **> &channel.preamble)
+        if payload != NULL:
+            gather_payload(all, PIECE_PREAMBLE, conn, payload, subscription)
+        else:
+            subscription.preamble_seen = version
+    while offset < head and all.count < IOVECS_MAX and all.bytes < WRITE_BYTES_PER_TURN:
+        payload = channel_at(channel, offset)
+        if payload == NULL:
+            return  # overtaken while looking; the next round applies the policy
+        gather_payload(all, PIECE_PUBLICATION, conn, payload, subscription)
+        offset += 1
+
+
+# Bytes of the connection's own.
+
+cdef inline Outbox *outbox_of(Shard *shard, Conn *conn) noexcept nogil:
+    if conn.outbox == NULL:
+        conn.outbox = take_outbox(shard)
+    return conn.outbox
+
+
+cdef inline uint8_t *own_room(Shard *shard, uint32_t index, size_t size) noexcept nogil:
+    """Room for `size` bytes behind what waits already; no memory dooms the connection."""
+    cdef Outbox *outbox = outbox_of(shard, &shard.slab.conns[index])
+    cdef uint8_t *room = outbox_room(outbox, size) if outbox != NULL else NULL
+    if room == NULL:
+        doom(shard, index)
+        return NULL
+    queue_write(shard, index)
+    return room
+
+
+cdef inline bint own_share(
+    Shard *shard, uint32_t index, Payload *payload, bint deflated, uint32_t size
+) noexcept nogil:
+    """The same with a shared payload, whose reference is taken over."""
+    cdef Outbox *outbox = outbox_of(shard, &shard.slab.conns[index])
+    if outbox == NULL or not outbox_share(outbox, payload, deflated, size):
+        payload_release(payload)
+        doom(shard, index)
+        return False
+    queue_write(shard, index)
+    return True
+
+
+cdef inline void begin_close(
+    Shard *shard, uint32_t index, int code, const uint8_t *reason, size_t reason_bytes
+) noexcept nogil:
+    """Queue our close frame; nothing follows it. The peer has close_timeout_ms to answer."""
+    cdef Conn *conn = &shard.slab.conns[index]
+    cdef uint8_t *room
+    cdef size_t size = 2 + min(reason_bytes, <size_t> CLOSE_REASON_BYTES_MAX) if code else 0
+    cdef size_t i
+    if conn.state != CONN_OPEN:
+        return
+    room = own_room(shard, index, 2 + size)
+    if room == NULL:
+        return
+    room[0] = FIN | OP_CLOSE
+    room[1] = <uint8_t> size
+    if code:
+        room[2] = <uint8_t> (code >> 8)
+        room[3] = <uint8_t> code
+        for i in range(size - 2):
+            room[4 + i] = reason[i]
+    conn.state = CONN_CLOSING
+    unsubscribe_all(shard, index)
+    set_deadline(shard, index, shard.hub.options.close_timeout_ms)
+
+
+# The lag policy.
+
+cdef inline void tell_gap(Shard *shard, uint32_t index, uint64_t first, uint64_t last) noexcept nogil:
+    """A ping that names the offsets skipped: the one frame that may tell a raw client anything
+    without being taken for a publication (docs/reference/raw-protocol.md)."""
+    cdef char text[64]
+    cdef int size = snprintf(text, sizeof(text), b"gap %llu-%llu", <unsigned long long> first,
+                             <unsigned long long> last)
+    cdef uint8_t *room = own_room(shard, index, 2 + <size_t> size)
+    cdef int i
+    if room == NULL:
+        return
+    room[0] = FIN | OP_PING
+    room[1] = <uint8_t> size
+    for i in range(size):
+        room[2 + i] = <uint8_t> text[i]
+
+
+cdef inline void apply_lag(
+    Shard *shard, uint32_t index, Subscription *subscription, Channel *channel
+) noexcept nogil:
+    """The cursor has fallen off the log."""
+    cdef uint64_t tail = ng_load(&channel.tail), head = ng_load(&channel.head)
+    cdef uint64_t from_ = subscription.cursor, sync
+    if channel.lag == RELIABLE:
+        shard.counters.slow_closed += 1
+        begin_close(shard, index, CLOSE_SLOW, <const uint8_t *> b"slow", 4)
+        return
+    if channel.lag == LATEST:
+        subscription.cursor = head - 1
+        shard.counters.skipped_latest += subscription.cursor - from_
+    elif channel.lag == KEYFRAME:
+        sync = ng_load(&channel.sync)
+        subscription.cursor = sync if sync >= tail else head
+        shard.counters.skipped_keyframe += subscription.cursor - from_
+    else:
+        subscription.cursor = tail
+        shard.counters.skipped_ring += tail - from_
+        tell_gap(shard, index, from_, tail - 1)
+
+
+cdef inline void apply_lag_to_all(Shard *shard, uint32_t index) noexcept nogil:
+    cdef uint32_t item = shard.slab.conns[index].subscription
+    cdef Subscription *subscription
+    cdef Channel *channel
+    while item != <uint32_t> NONE:
+        subscription = &shard.subscriptions.items[item]
+        channel = shard.members[subscription.channel].channel
+        item = subscription.next
+        if subscription.cursor < ng_load(&channel.tail):
+            apply_lag(shard, index, subscription, channel)
+            if shard.slab.conns[index].state != CONN_OPEN:
+                return
+
+
+# What a write did.
+
+cdef inline void stop_inside(
+    Shard *shard, Conn *conn, Payload *payload, bint deflated, uint64_t sent
+) noexcept nogil:
+    """A short write ended within this frame: hold on to it until it is out."""
+    payload_retain(payload)
+    conn.partial = payload
+    conn.partial_sent = <uint32_t> sent
+    if deflated:
+        conn.flags |= F_PARTIAL_DEFLATED
+    else:
+        conn.flags &= ~F_PARTIAL_DEFLATED
+
+
+cdef inline void consume_partial(Conn *conn, uint64_t sent, bint whole) noexcept nogil:
+    if whole:
+        payload_release(conn.partial)
+        conn.partial = NULL
+        conn.partial_sent = 0
+    else:
+        conn.partial_sent += <uint32_t> sent
+
+
+cdef inline void consume(Shard *shard, Conn *conn, Gathered *all, uint64_t sent) noexcept nogil:
+    cdef size_t i
+    cdef uint64_t taken
+    cdef Piece *piece
+    for i in range(all.count):
+        if sent == 0:
+            return
+        piece = &all.pieces[i]
+        taken = min(sent, <uint64_t> all.parts[i].iov_len)
+        sent -= taken
+        if piece.kind == PIECE_OWN:
+            outbox_consume(conn.outbox, taken)
+            continue
+        if piece.kind == PIECE_PARTIAL:
+            consume_partial(conn, taken, taken == all.parts[i].iov_len)
+            continue
+        if piece.kind == PIECE_PREAMBLE:
+            piece.subscription.preamble_seen = <uint32_t> shard.members[
+                piece.subscription.channel].channel.preamble_version
+        else:
+            piece.subscription.cursor = piece.payload.offset + 1
+            shard.counters.deliveries += 1
+        if taken < all.parts[i].iov_len:
+            stop_inside(shard, conn, piece.payload, piece.deflated, taken)
+
+
+cdef inline void write_failed(Shard *shard, uint32_t index, int64_t status) noexcept nogil:
+    if status == -EAGAIN:
+        set_blocked(shard, &shard.slab.conns[index], True)
+    elif status == -ENOBUFS or status == -ENOMEM:
+        # The kernel is short of memory, not the socket: no edge will come, so ask again.
+        shard.counters.write_retries += 1
+        shard.retry_soon = True
+        queue_write(shard, index)
+    else:
+        doom(shard, index)
+
+
+cdef inline bint is_behind(Shard *shard, const Conn *conn) noexcept nogil:
+    cdef uint32_t item = conn.subscription
+    cdef Subscription *subscription
+    cdef Channel *channel
+    if conn.partial != NULL or conn.outbox != NULL:
+        return True
+    while item != <uint32_t> NONE:
+        subscription = &shard.subscriptions.items[item]
+        channel = shard.members[subscription.channel].channel
+        if (subscription.cursor < ng_load(&channel.head)
+                or subscription.preamble_seen != <uint32_t> ng_load(&channel.preamble_version)):
+            return True
+        item = subscription.next
+    return False
+
+
+cdef inline void after_write(Shard *shard, uint32_t index) noexcept nogil:
+    """What was waiting for the socket to have everything."""
+    cdef Conn *conn = &shard.slab.conns[index]
+    if conn.outbox != NULL and conn.outbox.first == NULL:
+        give_outbox(shard, conn.outbox)
+        conn.outbox = NULL
+    if conn.state == CONN_OPEN and is_behind(shard, conn):
+        if not conn.flags & F_BLOCKED:
+            queue_write(shard, index)
+    elif conn.flags & F_CLOSE_WHEN_SENT and conn.state == CONN_OPEN:
+        conn.flags &= ~F_CLOSE_WHEN_SENT
+        begin_close(shard, index, shard.slab.colds[index].close_code, NULL, 0)
+    elif conn.flags & F_SHUT_WHEN_SENT and conn.partial == NULL and conn.outbox == NULL:
+        conn.flags &= ~F_SHUT_WHEN_SENT
+        conn.state = CONN_LINGER
+        set_deadline(shard, index, shard.hub.options.close_timeout_ms)
+        if conn.flags & F_PEER_DONE or sys_shutdown_writes(conn.fd) < 0:
+            doom(shard, index)
+    elif conn.outbox != NULL and not conn.flags & F_BLOCKED:
+        queue_write(shard, index)
+
+
+cdef inline void write_conn(Shard *shard, uint32_t index) noexcept nogil:
+    """Send what waits for this socket, once."""
+    cdef Conn *conn = &shard.slab.conns[index]
+    cdef Gathered all
+    cdef Subscription *subscription
+    cdef uint32_t item
+    cdef int64_t sent
+    if conn.state == CONN_FREE or conn.state == CONN_DOOMED or conn.flags & F_BLOCKED:
+        return
+    if conn.state == CONN_OPEN:
+        apply_lag_to_all(shard, index)
+    all.count = 0
+    all.bytes = 0
+    if conn.partial != NULL:
+        gather_partial(&all, conn)
+    if conn.outbox != NULL:
+        gather_own(&all, conn.outbox)
+    item = conn.subscription
+    while item != <uint32_t> NONE and all.count + 1 < IOVECS_MAX:
+        subscription = &shard.subscriptions.items[item]
+        gather_publications(&all, conn, subscription, shard.members[subscription.channel].channel)
+        item = subscription.next
+    if all.count:
+        sent = shard.ops.send_parts(shard.poller, conn.fd, all.parts, all.count)
+        if sent < 0:
+            write_failed(shard, index, sent)
+            return
+        shard.counters.sends += 1
+        shard.counters.sent_bytes += <uint64_t> sent
+        consume(shard, conn, &all, <uint64_t> sent)
+        if <uint64_t> sent < all.bytes:
+            shard.counters.short_writes += 1
+            set_blocked(shard, conn, True)
+    after_write(shard, index)

@@ -43,7 +43,9 @@ def assert_plays(frames):
     assert frames[0]["currentTime"] < frames[-1]["currentTime"]
     clocks = [frame["clock"] for frame in frames]
     assert None not in clocks
-    assert all(a < b for a, b in pairwise(clocks))
+    # A canvas may get a picture newer than the callback's: then the next one is the same.
+    assert all(a <= b for a, b in pairwise(clocks))
+    assert clocks[0] < clocks[-1]
     assert changed(frames[0], frames[-1]) > 20
 
 
@@ -93,11 +95,11 @@ def test_sound_is_one_click_away(demo, open_page):
     look(page, 1)
     video = page.locator("video")
     assert video.evaluate("(video) => video.muted")
-    page.get_by_role("button", name="Sound on").click()
+    page.get_by_role("button", name="Turn sound on").click()
     assert not video.evaluate("(video) => video.muted")
     look(page, 30)
     assert video.evaluate("(video) => video.webkitAudioDecodedByteCount") > 0
-    page.get_by_role("button", name="Sound off").click()
+    page.get_by_role("button", name="Turn sound off").click()
     assert video.evaluate("(video) => video.muted")
 
 

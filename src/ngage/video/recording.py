@@ -152,7 +152,7 @@ def _time(frame: av.VideoFrame | av.AudioFrame, otherwise: Fraction) -> Fraction
     """Presentation time in seconds of the file's clock; a raw stream has none."""
     if frame.pts is None or frame.time_base is None:
         return otherwise
-    return frame.pts * frame.time_base
+    return Fraction(frame.pts * frame.time_base)
 
 
 def _fit(width: float, height: float, quarter_turns: int) -> tuple[int, int]:

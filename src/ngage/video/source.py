@@ -13,6 +13,9 @@ from contextlib import closing
 from types import TracebackType
 from typing import Self
 
+from av.error import FFmpegError
+
+from ngage.video import VideoUnavailable
 from ngage.video.encoder import AUDIO_FRAME_SAMPLES, AUDIO_HELD_SAMPLES, Encoder, Part
 from ngage.video.programme import SAMPLE_RATE, TIMESCALE, Picture, Programme
 
@@ -68,6 +71,8 @@ class Source:
         with closing(self._programme):
             try:
                 self._play()
+            except FFmpegError as error:
+                self._hand_over(VideoUnavailable(f"the picture has broken off: {error}"))
             except Exception as error:
                 self._hand_over(error)
 

@@ -18,7 +18,7 @@ const QUEUE_BYTES_MAX = 16 << 20;
 const STAMPS_MAX = 900;
 
 const RETRY_MIN_MS = 500, RETRY_MAX_MS = 20_000;
-const SILENCE_MS = 10_000;
+const SILENCE_MS = 10_000, STEADY_MS = 10_000;
 
 const stats = {
   state: "connecting", notice: "", delayMs: null, aheadMs: null, targetMs: TARGET_MIN * 1000,
@@ -44,11 +44,11 @@ class Feed {
   connect() {
     const socket = new WebSocket(this.url);
     this.socket = socket;
+    this.madeAt = performance.now();
     this.heardAt = null;
     socket.binaryType = "arraybuffer";
     socket.onmessage = (event) => {
       this.heardAt = performance.now();
-      this.failures = 0;
       this.handlers.message(event.data);
     };
     socket.onopen = () => this.handlers.open?.();
@@ -58,8 +58,12 @@ class Feed {
   // A path that has died tells nobody: silence after the first message counts as a loss.
   watch() {
     if (this.heardAt !== null && performance.now() - this.heardAt > SILENCE_MS) {
-      this.lost(this.socket, 1006, "");
+      this.restart();
     }
+  }
+
+  restart() {
+    if (this.socket) this.lost(this.socket, 1006, "");
   }
 
   lost(socket, code, reason) {
@@ -73,6 +77,7 @@ class Feed {
       return;
     }
     this.handlers.lost?.();
+    if (performance.now() - this.madeAt > STEADY_MS) this.failures = 0;
     const ceiling = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.failures++);
     setTimeout(() => this.connect(), Math.random() * ceiling);
   }
@@ -139,9 +144,11 @@ class Player {
     this.fastestMs = Infinity;
     this.started = false;
     this.calmSince = performance.now();
+    this.onbroken = () => {};
     // ManagedMediaSource opens only for a video that is not handed to another screen.
     if (window.ManagedMediaSource) video.disableRemotePlayback = true;
     video.addEventListener("waiting", () => this.stalled());
+    video.addEventListener("error", () => this.broke());
     setInterval(() => this.steer(), 250);
     if (video.requestVideoFrameCallback) this.watchFrames();
   }
@@ -267,6 +274,14 @@ class Player {
     this.retarget(this.target + STALL_ADDS);
   }
 
+  // What the browser cannot decode is left behind: the next connection brings the init again.
+  broke() {
+    if (!this.tracks.size) return;
+    this.timeline = null;
+    this.tracks = new Map();
+    this.onbroken();
+  }
+
   relax() {
     if (performance.now() - this.calmSince > CALM_MS) this.retarget(this.target * 0.9);
   }
@@ -346,14 +361,14 @@ function render() {
   show("clock", stats.clocksDiffer
     ? "The clocks of server and device differ: it counts from the fastest message instead."
     : "It trusts the clocks of the server and of this device.");
-  show("sound", video.paused && player?.started ? "Play" : video.muted ? "Sound on" : "Sound off");
+  const stopped = video.paused && player?.started;
+  show("sound", stopped ? "Play" : video.muted ? "Turn sound on" : "Turn sound off");
 }
 
 function connectControls(video) {
   element("sound").addEventListener("click", () => {
     if (video.paused) player?.play();
     else video.muted = !video.muted;
-    element("sound").setAttribute("aria-pressed", String(!video.muted));
     render();
   });
   const stage = document.querySelector(".stage");
@@ -370,7 +385,7 @@ function createPlayer(video) {
     return null;
   }
   const created = new Player(video);
-  new Feed("demo:video", {
+  const feed = new Feed("demo:video", {
     open: () => setState(created.started ? "live" : "waiting"),
     message: (data) => created.message(data),
     lost: () => {
@@ -379,6 +394,7 @@ function createPlayer(video) {
     },
     end: (reason) => setState("ended", reason || "The event has ended."),
   });
+  created.onbroken = () => feed.restart();
   return created;
 }
 

@@ -1,6 +1,7 @@
 """What comes out of the encoder is read back with FFmpeg."""
 
 import io
+from types import SimpleNamespace
 
 import pytest
 
@@ -107,6 +108,6 @@ def test_a_missing_encoder_is_named(monkeypatch):
     def refuse(name, mode):
         raise av.codec.codec.UnknownCodecError(name)
 
-    monkeypatch.setattr(encoder.CodecContext, "create", refuse)
+    monkeypatch.setattr(encoder, "CodecContext", SimpleNamespace(create=refuse))
     with pytest.raises(VideoUnavailable, match="libx264"):
         encoder.Encoder(640, 360, 30)

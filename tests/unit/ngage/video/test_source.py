@@ -6,8 +6,8 @@ from itertools import count, pairwise
 import pytest
 
 np = pytest.importorskip("numpy")
-pytest.importorskip("av")
-from ngage.video import message  # noqa: E402
+av = pytest.importorskip("av")
+from ngage.video import VideoUnavailable, message  # noqa: E402
 from ngage.video.programme import Picture  # noqa: E402
 from ngage.video.source import HANDOVER_PICTURES_MAX, Source  # noqa: E402
 
@@ -98,15 +98,23 @@ async def test_a_slow_picture_makes_later_ones_be_dropped_not_late():
     assert max(b - a for a, b in pairwise(pts)) >= 100_000
 
 
-async def test_an_error_of_the_programme_reaches_the_listener():
+@pytest.mark.parametrize(
+    ("error", "seen"),
+    [
+        (RuntimeError("the tape has torn"), RuntimeError),
+        (av.error.InvalidDataError(1, "the tape has torn"), VideoUnavailable),
+    ],
+    ids=["own", "of FFmpeg"],
+)
+async def test_an_error_of_the_programme_reaches_the_listener(error, seen):
     programme = Still()
 
     def broken():
         yield Picture(0, 900, lambda: IMAGE)
-        raise RuntimeError("the tape has torn")
+        raise error
 
     programme.pictures = broken
-    with pytest.raises(RuntimeError, match="torn"):
+    with pytest.raises(seen, match="torn"):
         async with Source(programme) as source:
             async for _ in source:
                 pass

@@ -1,4 +1,8 @@
-"""What does unmasking cost? The floor is a copy of the payload; the peer, websockets' C loop."""
+"""What does unmasking cost? The peer is websockets' C loop.
+
+The function returns bytes and so copies twice, which the shards, who unmask in place, do not: the
+floor is those two copies.
+"""
 
 import os
 
@@ -26,5 +30,5 @@ def test_websockets(benchmark: BenchmarkFixture, payload: bytes) -> None:
     benchmark(apply_mask, payload, KEY)
 
 
-def test_floor_copy(benchmark: BenchmarkFixture, payload: bytes) -> None:
-    benchmark(bytes, bytearray(payload))
+def test_floor_copies(benchmark: BenchmarkFixture, payload: bytes) -> None:
+    benchmark(lambda: bytes(bytearray(payload)))

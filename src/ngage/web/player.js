@@ -7,7 +7,9 @@ const KEY = 1;
 
 const TARGET_MIN = 0.12, TARGET_MAX = 1.0;
 const STALL_ADDS = 0.1;
-const CALM_MS = 30_000;
+const CALM_MS = 15_000;
+// Decoding the first group of pictures says nothing about the connection.
+const SETTLE_MS = 2_000;
 const KEEP_SECONDS = 10, TRIM_SECONDS = 20;
 const SEEK_OVER = 1.5;
 // [seconds over target, playback rate], first that fits. Each change of rate costs Chromium about
@@ -233,7 +235,7 @@ class Player {
     const start = ranges.start(last), end = ranges.end(last);
     if (!this.started) {
       this.started = true;
-      this.calmSince = performance.now();
+      this.startedAt = this.calmSince = performance.now();
       video.currentTime = Math.max(start, end - this.target);
       this.play();
       return;
@@ -271,7 +273,7 @@ class Player {
   stalled() {
     if (!this.started || this.video.seeking || this.video.paused) return;
     stats.stalls++;
-    this.retarget(this.target + STALL_ADDS);
+    if (performance.now() - this.startedAt > SETTLE_MS) this.retarget(this.target + STALL_ADDS);
   }
 
   // What the browser cannot decode is left behind: the next connection brings the init again.

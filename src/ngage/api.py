@@ -127,6 +127,8 @@ class Edge:
         traceback: TracebackType | None,
     ) -> None:
         self._started.stop()
+        self._bridge = None
+        self._channels.clear()
 
     async def drain(
         self, seconds: float, *, code: int = CloseCode.GOING_AWAY, reason: str = ""
@@ -145,16 +147,16 @@ class Edge:
         return self.connections
 
     def reload(self, settings: Settings) -> list[str]:
-        """Take over what can change while serving; returns the settings that need a restart."""
-        self.settings, waiting = live_changes(self.settings, settings)
-        self._started.engine.set_rules(
-            allow_missing_origin=self.settings.allow_missing_origin,
-            allowed_origins=self.settings.allowed_origins,
-            trusted_proxies=self.settings.trusted_proxies,
-        )
-        for name, options in self.settings.channels.items():
-            if self.channel(name).options != options:
+        """Take over what can change while serving; returns the settings that need a restart.
+
+        Raises SettingsError, ChannelError for what the core refuses; then the old settings stay.
+        """
+        changed, waiting = live_changes(self.settings, settings)
+        for name, options in changed.channels.items():
+            if self._open(name, options).options != options:
                 waiting.append(f"channels.{name}")
+        self._started.set_rules(changed)
+        self.settings = changed
         return waiting
 
     # What it is
@@ -203,8 +205,6 @@ class Edge:
         What is not given comes from the settings; a channel that exists stays as it is. Raises
         ChannelError, SettingsError for an option out of range.
         """
-        if name in self._channels:
-            return self._channels[name]
         given = {
             "lag": lag,
             "history": history,
@@ -213,9 +213,12 @@ class Edge:
             "deflate": deflate,
         }
         chosen: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-        options = replace(self.settings.channel_options(name), **chosen)
-        created = self._channels[name] = Channel(self._started, name, options)
-        return created
+        return self._open(name, replace(self.settings.channel_options(name), **chosen))
+
+    def _open(self, name: str, options: ChannelOptions) -> Channel:
+        if name not in self._channels:
+            self._channels[name] = Channel(self._started, name, options)
+        return self._channels[name]
 
     @property
     def channels(self) -> Mapping[str, Channel]:
@@ -259,7 +262,8 @@ class Edge:
     ) -> None:
         """Answer GET and HEAD of `path` on the public listener with `body`, until unserve().
 
-        `headers` add to or replace the standard ones. Raises ValueError for a bad path or header.
+        `headers` add to or replace the standard ones. Raises ValueError for a bad path or header,
+        OverflowError if too many paths are served.
         """
         self._started.engine.http_put(path, *encode_response(body, content_type, headers))
 

@@ -46,8 +46,8 @@ class Bridge:
                 f"backend = {settings.backend!r}: built in are {', '.join(core.backends())}"
             )
         host = read_host(
-            shards_max=limits["SHARDS_MAX"],
-            shard_connections_max=limits["SHARD_CONNECTIONS_MAX"],
+            shards_max=limits["shards_max"],
+            shard_connections_max=limits["shard_connections_max"],
         )
         self.plan = plan_shards(host, wanted=settings.max_connections, shards=settings.shards)
         _check_capacity(self.plan, settings)
@@ -86,7 +86,7 @@ class Bridge:
     def channel(self, name: str, options: ChannelOptions) -> int:
         """Create a channel or find it: its number. ChannelError names what is out of range."""
         frames = 1 << (options.history - 1).bit_length()
-        if frames > self._limits["RING_FRAMES_MAX"]:
+        if frames > self._limits["ring_frames_max"]:
             raise ChannelError(f"history {options.history}: the core holds {frames // 2} at most")
         try:
             number = self.engine.channel(
@@ -104,10 +104,23 @@ class Bridge:
         self._names[number] = name
         return number
 
-    # Bytes in
+    # Clients
+
+    def set_rules(self, settings: Settings) -> None:
+        """Origins and proxies for handshakes from now on; SettingsError if the core refuses."""
+        try:
+            self.engine.set_rules(
+                allow_missing_origin=settings.allow_missing_origin,
+                allowed_origins=settings.allowed_origins,
+                trusted_proxies=settings.trusted_proxies,
+            )
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
 
     async def messages(self) -> AsyncIterator[Message]:
         """Messages of all clients from now on; the core queues them while anybody reads."""
+        if not self._running:
+            return
         inbox = _Inbox()
         self._inboxes.add(inbox)
         self.engine.deliver_messages(True)

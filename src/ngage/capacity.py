@@ -59,7 +59,9 @@ def plan_shards(host: Host, *, wanted: int, shards: int) -> Plan:
         return Plan(count, slots, min(fits, files), "")
     held = min(wanted, fits, files)
     slots = min(slots_max, held, _with_headroom(math.ceil(held / count)))
-    return Plan(count, slots, held, "" if held == wanted else _limit(host, count, fits < files))
+    return Plan(
+        count, slots, held, "" if held == wanted else _limit(host, count, slots_max, fits < files)
+    )
 
 
 def _with_headroom(mean: int) -> int:
@@ -67,9 +69,9 @@ def _with_headroom(mean: int) -> int:
     return mean + max(math.ceil(mean / 10), 6 * math.isqrt(mean) + 6)
 
 
-def _limit(host: Host, shards: int, descriptors: bool) -> str:
+def _limit(host: Host, shards: int, slots_max: int, descriptors: bool) -> str:
     if descriptors:
-        return f"RLIMIT_NOFILE {host.descriptors} with {shards} shards"
+        return f"{slots_max} for each of {shards} shards (RLIMIT_NOFILE {host.descriptors})"
     return f"fs.file-max leaves {host.files} open files"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from enum import Enum
 
 from ngage.api import Edge
-from ngage.errors import CloseCode, SettingsError
+from ngage.errors import CloseCode, NgageError
 from ngage.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,8 @@ class Phase(Enum):
 class Lifecycle:
     """The phase of an edge, and the signals that move it.
 
-    read_settings gives the settings anew (SettingsError if they are wrong); start_successor is
-    whether another process serves now; reloaded is told when settings have changed.
+    read_settings gives the settings anew (SettingsError if they are wrong); start_successor says
+    whether another process serves now.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Lifecycle:
             return
         try:
             reload(self._read_settings())
-        except SettingsError as error:
+        except NgageError as error:
             log.error("not reloaded, the old settings stay: %s", error)
 
     def _on_upgrade(self) -> None:

@@ -34,6 +34,7 @@ class _Split(NamedTuple):
 GAUGES = {
     "connections": _Single("client_connections", "Connections open, handshakes included"),
     "websockets": _Single("client_websockets", "Connections that are upgraded"),
+    "deflate_clients": _Single("client_deflate", "Clients that can inflate"),
     "subscriptions": _Single("client_subscriptions", "Subscriptions of all connections"),
     "blocked": _Single("slow_clients", "Connections whose socket buffer is full"),
     "inbound_states": _Single("inbound_states", "Unfinished messages from clients"),

@@ -102,14 +102,16 @@ class Settings:
     handshake_timeout_seconds: float = option(
         5.0, Seconds(0.1, 60), "until the upgrade is complete"
     )
-    ping_interval_seconds: float = option(25.0, Seconds(1, 3600), "between pings to an idle client")
+    ping_interval_seconds: float = option(
+        25.0, Seconds(0, 3600), "between pings to an idle client; 0: none"
+    )
     pong_timeout_seconds: float = option(10.0, Seconds(0.1, 600), "until an unanswered ping closes")
     message_timeout_seconds: float = option(
         30.0, Seconds(0.1, 600), "until an incomplete message closes"
     )
     close_timeout_seconds: float = option(5.0, Seconds(0.1, 60), "until an unanswered close resets")
     message_bytes_max: int = option(65536, Whole(125, 16 << 20), "largest message from a client")
-    inbound_messages_per_second: int = option(100, Whole(1, 1000000), "from one client")
+    inbound_messages_per_second: int = option(100, Whole(1, 65534), "from one client")
     inbound_bytes_per_second: int = option(1 << 20, Whole(1024, 1 << 30), "from one client")
 
     # Channels

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any, Self
 from urllib.parse import urlsplit
 
@@ -32,7 +32,7 @@ FREE_PORTS = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
 def run_edge(*arguments: str, env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
     """Run an ngage-edge that is expected to end by itself: (exit code, stdout, stderr)."""
     ended = subprocess.run(
-        [*COMMAND, *arguments],
+        [*COMMAND, *FREE_PORTS, *arguments],
         env={**os.environ, **(env or {})},
         capture_output=True,
         text=True,
@@ -46,14 +46,20 @@ class Daemon:
     """A running ngage-edge; a context manager that leaves no process behind.
 
     Ports are free ones unless the arguments name others; the last of a repeated flag counts.
+    `wrapper` is a command that runs another: ("prlimit", "--nofile=2000").
     """
 
     public: tuple[str, int]
     admin: str
     pid: int
 
-    def __init__(self, *arguments: str, env: Mapping[str, str] | None = None) -> None:
-        self.arguments = arguments
+    def __init__(
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        wrapper: Sequence[str] = (),
+    ) -> None:
+        self.command = [*wrapper, *COMMAND, *FREE_PORTS, *arguments]
         self.env = {**os.environ, **(env or {})}
         self.stderr: IO[bytes]
         self.process: subprocess.Popen[bytes]
@@ -66,7 +72,7 @@ class Daemon:
     def __enter__(self) -> Self:
         self.stderr = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [*COMMAND, *FREE_PORTS, *self.arguments],
+            self.command,
             env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -2,6 +2,7 @@
 
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ngage.events import Position
@@ -18,7 +19,8 @@ class _Entry(NamedTuple):
 class IdempotencyCache:
     """Position by channel and key, for five minutes; of too many the oldest go first."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
 
     def find(self, channel: str, key: str) -> Position | None:
@@ -29,12 +31,12 @@ class IdempotencyCache:
 
     def keep(self, channel: str, key: str, position: Position) -> None:
         """Remember a publication under a key that find() does not know."""
-        self._entries[channel, key] = _Entry(time.monotonic() + KEPT_SECONDS, position)
+        self._entries[channel, key] = _Entry(self._clock() + KEPT_SECONDS, position)
         if len(self._entries) > KEPT_MAX:
             self._entries.popitem(last=False)
 
     def _expire(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         while self._entries:
             oldest = next(iter(self._entries))
             if self._entries[oldest].expires > now:

@@ -45,12 +45,14 @@ async def serve(
 
     def reload(changed: Settings) -> None:
         notifier.reloading()
-        waiting = edge.reload(changed)
+        try:
+            waiting = edge.reload(changed)
+        finally:
+            notifier.ready()
         logs.set_level(edge.settings.log_level)
         log.info("settings reloaded")
         if waiting:
             log.warning("these settings need a restart: %s", ", ".join(waiting))
-        notifier.ready()
 
     lifecycle = Lifecycle(read_settings, hand_over)
     lifecycle.install(reload)

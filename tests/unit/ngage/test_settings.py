@@ -1,0 +1,137 @@
+from pathlib import Path
+
+import pytest
+
+from ngage.errors import SettingsError
+from ngage.settings import ChannelOptions, Given, Settings, live_changes, load
+
+
+def from_file(tmp_path: Path, text: str, environment: dict[str, str] | None = None) -> Settings:
+    path = tmp_path / "edge.toml"
+    path.write_text(text)
+    return load([], environment or {}, str(path))
+
+
+def test_defaults_need_no_source() -> None:
+    assert load([], {}) == Settings()
+
+
+def test_flag_wins_over_environment_over_file(tmp_path: Path) -> None:
+    path = tmp_path / "edge.toml"
+    path.write_text('shards = 1\nmax_connections = 1\nname = "file"\n')
+    environment = {"NGAGE_SHARDS": "2", "NGAGE_MAX_CONNECTIONS": "2", "NGAGE_CONFIG": str(path)}
+    settings = load([Given("shards", "3", "flag --shards")], environment)
+    assert (settings.shards, settings.max_connections, settings.name) == (3, 2, "file")
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("listen", "[0:0::1]:80", "[::1]:80"),
+        ("listen", "localhost:0", "127.0.0.1:0"),
+        ("echo", "on", True),
+        ("strict", "0", False),
+        ("drain_seconds", "2.5", 2.5),
+        ("allowed_origins", "https://a.example, *", ("https://a.example", "*")),
+        ("trusted_proxies", "10.0.0.0/8,::1", ("10.0.0.0/8", "::1/128")),
+        ("allowed_origins", "", ()),
+    ],
+)
+def test_text_becomes_a_value(key: str, text: str, value: object) -> None:
+    assert getattr(load([], {f"NGAGE_{key.upper()}": text}), key) == value
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "accepted"),
+    [
+        ("shards", "-1", "a whole number from 0 to 1024"),
+        ("shards", "two", "a whole number"),
+        ("shards", "1.5", "a whole number"),
+        ("drain_seconds", "inf", "seconds from 0 to 3600"),
+        ("drain_seconds", "nan", "seconds from 0 to 3600"),
+        ("echo", "maybe", "true or false"),
+        ("backend", "kqueue", "one of auto, epoll"),
+        ("listen", "8080", "HOST:PORT"),
+        ("listen", "example.org:80", "HOST:PORT"),
+        ("listen", "127.0.0.1:65536", "HOST:PORT"),
+        ("listen", "::1:80", "HOST:PORT"),
+        ("listen", "[127.0.0.1]:80", "HOST:PORT"),
+        ("allowed_origins", "https://a.example/path", "origins"),
+        ("allowed_origins", "a.example", "origins"),
+        ("trusted_proxies", "10.0.0.1/8", "networks"),
+        ("name", "tab\there", "printable ASCII"),
+    ],
+)
+def test_error_names_key_value_source_and_range(key: str, text: str, accepted: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        load([], {f"NGAGE_{key.upper()}": text})
+    for part in (key, repr(text), f"environment NGAGE_{key.upper()}", accepted):
+        assert part in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_secret_is_not_in_the_error() -> None:
+    with pytest.raises(SettingsError) as error:
+        load([], {"NGAGE_API_KEY": "geheim\N{SNOWMAN}"})
+    assert "geheim" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("shard = 1", "did you mean shards"),
+        ('shards = "1"', "a whole number"),
+        ("shards = true", "a whole number"),
+        ("drain_seconds = '5'", "seconds"),
+        ("echo = 1", "true or false"),
+        ("listen = 8080", "HOST:PORT"),
+        ("allowed_origins = '*'", "list"),
+        ("shards = x", "line 1"),
+        ("channels = 1", "tables"),
+        ("channels.stage = 1", "channels.stage"),
+        ("channels.stage.lagg = 'ring'", "did you mean lag"),
+        ("channels.stage.lag = 'drop'", "one of latest, keyframe, ring, reliable"),
+        ("channels.stage.history = 1", "from 2 to"),
+    ],
+)
+def test_file_is_checked(tmp_path: Path, line: str, named: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        from_file(tmp_path, line)
+    assert named in str(error.value)
+
+
+def test_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="No such file"):
+        load([], {}, str(tmp_path / "none.toml"))
+
+
+def test_declared_channel_takes_the_rest_from_the_defaults(tmp_path: Path) -> None:
+    settings = from_file(
+        tmp_path,
+        'channel_history = 64\n[channels."stage:main"]\nlag = "reliable"\n',
+        {"NGAGE_CHANNEL_TICK_MS": "100"},
+    )
+    assert settings.channel_options("stage:main") == ChannelOptions(
+        lag="reliable", history=64, tick_ms=100
+    )
+    assert settings.channel_options("other") == ChannelOptions(history=64, tick_ms=100)
+
+
+def test_arguments_are_checked() -> None:
+    with pytest.raises(SettingsError, match="argument"):
+        Settings(shards=-1)
+
+
+@pytest.mark.parametrize("admin", ["0.0.0.0:1", "10.1.1.1:1", "[::]:1"])
+def test_admin_beyond_loopback_needs_a_key(admin: str) -> None:
+    with pytest.raises(SettingsError, match="api_key"):
+        Settings(admin=admin)
+    assert Settings(admin=admin, api_key="k").admin == admin
+
+
+def test_reload_takes_what_is_live_and_names_the_rest() -> None:
+    old = Settings(shards=1, api_key="old", drain_seconds=1)
+    new = Settings(shards=2, api_key="new", drain_seconds=1, channels={"a": ChannelOptions()})
+    applied, waiting = live_changes(old, new)
+    assert (applied.shards, applied.api_key, list(applied.channels)) == (1, "new", ["a"])
+    assert waiting == ["shards"]

@@ -102,7 +102,7 @@ class Pattern:
         room_x, room_y = self.width - ball.shape[1], self.height * 5 // 9 - ball.shape[0]
         left = int(room_x * (1 + math.sin(angle)) / 2)
         top = int(self.height / 4 + room_y * (1 + math.cos(angle)) / 2)
-        luma[top : top + ball.shape[0], left : left + ball.shape[1]][ball] = 200
+        luma[top : top + ball.shape[0], left : left + ball.shape[1]][ball] = 130
 
     def _draw_clock(self, luma: NDArray[np.uint8], unix_ms: int) -> None:
         seconds, milliseconds = divmod(unix_ms, 1000)

@@ -363,6 +363,7 @@ function render() {
   show("clock", stats.clocksDiffer
     ? "The clocks of server and device differ: it counts from the fastest message instead."
     : "It trusts the clocks of the server and of this device.");
+  element("sound").disabled = element("fullscreen").disabled = !player?.started;
   const stopped = video.paused && player?.started;
   show("sound", stopped ? "Play" : video.muted ? "Turn sound on" : "Turn sound off");
 }

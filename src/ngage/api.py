@@ -5,7 +5,7 @@ million subscribers costs what publishing to one does.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -227,7 +227,7 @@ class Edge:
 
     # Clients
 
-    def messages(self) -> AsyncIterator[Message]:
+    def messages(self) -> AsyncGenerator[Message, None]:
         """What clients send from now on, one by one; several readers each get everything.
 
         A reader that falls 65,536 messages behind loses what comes on top, which stats() counts.

@@ -8,7 +8,7 @@ per call, so that a flood of messages leaves the loop free between batches.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from itertools import islice
 
 from ngage.capacity import Plan, plan_shards, read_host
@@ -117,7 +117,7 @@ class Bridge:
         except ValueError as error:
             raise SettingsError(str(error)) from None
 
-    async def messages(self) -> AsyncIterator[Message]:
+    async def messages(self) -> AsyncGenerator[Message, None]:
         """Messages of all clients from now on; the core queues them while anybody reads."""
         if not self._running:
             return

@@ -218,6 +218,7 @@ def test_reload_of_origins(tmp_path: Path) -> None:
 
 def test_upgrade_hands_over_both_ports() -> None:
     with Daemon("--echo") as daemon:
+        daemon.api("publish", {"channel": "stage", "data": 1})
         assert close_code(daemon, signal.SIGUSR2) == 1012
         line = daemon.read_line()
         successor = int(line.rpartition("pid=")[2])
@@ -226,9 +227,9 @@ def test_upgrade_hands_over_both_ports() -> None:
             assert successor != daemon.pid
             assert daemon.wait() == 0
             assert daemon.get("/healthz/ready").status_code == 200
-            with connect(f"{daemon.url}/echo") as client:
-                client.send("again")
-                assert client.recv(10) == "again"
+            with connect(f"{daemon.url}/ws/stage") as client:
+                daemon.api("publish", {"channel": "stage", "data": "again"})
+                assert client.recv(10) == '"again"'
         finally:
             os.kill(successor, signal.SIGTERM)
         wait_until(lambda: not daemon_answers(daemon), "the successor to end")

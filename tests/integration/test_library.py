@@ -133,6 +133,19 @@ async def test_messages_nobody_reads_are_dropped_and_counted(edge: ngage.Edge) -
         await eventually(lambda: edge.stats()["messages_dropped"] == 1)
 
 
+async def test_messages_are_dropped_again_after_the_last_reader(edge: ngage.Edge) -> None:
+    edge.channel("stage")
+    messages = edge.messages()
+    first = asyncio.ensure_future(anext(messages))
+    async with connect(f"{edge.url}/ws/stage") as client:
+        await client.send("read")
+        assert (await first).data == "read"
+        await messages.aclose()
+        await client.send("not read")
+        await eventually(lambda: edge.stats()["messages_dropped"] == 1)
+        assert edge.stats()["reader_dropped_messages"] == 0
+
+
 async def test_messages_end_with_the_edge() -> None:
     async with ngage.Edge(listen="127.0.0.1:0", shards=1) as edge:
         ended = asyncio.ensure_future(anext(aiter(edge.messages()), None))

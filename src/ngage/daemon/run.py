@@ -36,8 +36,10 @@ async def serve(
     edge = Edge(settings)
 
     async def hand_over() -> bool:
+        channels = {name: channel.options for name, channel in edge.channels.items()}
         listen = join_address(*edge.address)
-        successor = await start_successor(listen, admin_socket, environment)
+        taken_over = Handover(listen, admin_socket.fileno(), channels)
+        successor = await start_successor(taken_over, environment)
         if successor is None:
             return False
         notifier.main_pid(successor.pid)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.counters import all_zero, gauges, refused
 from tests.helpers.daemon import Daemon, run_edge
 from tests.helpers.process import resident_bytes
 from tests.helpers.raw import GoodClients, Raw, settings
@@ -18,16 +19,6 @@ from tests.helpers.wait import wait_until
 from tests.oracle import frames
 
 MIB = 1 << 20
-GAUGES = ("connections", "subscriptions", "inbound_states", "outboxes", "held_bytes")
-
-
-def gauges(daemon: Daemon) -> dict[str, float]:
-    metrics = daemon.metrics()
-    return {name: metrics[f"ngage_{name}"] for name in GAUGES}
-
-
-def all_zero(daemon: Daemon) -> bool:
-    return not any(gauges(daemon).values())
 
 
 @contextmanager
@@ -63,11 +54,12 @@ def test_r1_descriptors_run_out() -> None:
             good.check()
             for client in crowd:
                 client.socket.close()
-            wait_until(lambda: gauges(edge)["connections"] == len(good.clients), "they are gone")
+            wait_until(
+                lambda: gauges(edge)["client_connections"] == len(good.clients), "they are gone"
+            )
             with Raw(edge.public) as client:
                 client.upgrade("/ws/stage")
-        metrics = edge.metrics()
-        assert metrics["ngage_refused_descriptors_total"] == len(crowd) - answers.count(101)
+        assert refused(edge, "descriptors") == len(crowd) - answers.count(101)
         good.check()
 
 
@@ -81,7 +73,7 @@ def test_r1_a_full_shard_answers_503() -> None:
             answers.append(head.status)
             assert head.status == 101 or int(head.headers["retry-after"]) > 0
         assert (answers.count(101), answers.count(503)) == (10, 30)
-        assert edge.metrics()["ngage_refused_full_total"] == 30
+        assert refused(edge, "full") == 30
         good.check()
         for client in crowd:
             client.socket.close()
@@ -136,10 +128,10 @@ def test_x11_an_edge_that_was_stopped_loses_nobody() -> None:
         data = frames.client_frame(b"hello", frames.BINARY)
         client.send(data[:-1])
         wait_until(lambda: gauges(edge)["inbound_states"] == 1, "half a message is there")
-        edge.signal(signal.SIGSTOP)
+        edge.send_signal(signal.SIGSTOP)
         client.send(data[-1:])
         time.sleep(1)  # that time passes is the fault itself
-        edge.signal(signal.SIGCONT)
+        edge.send_signal(signal.SIGCONT)
         client.ping()
         good.check()
 
@@ -151,7 +143,7 @@ def test_x14_drain_under_load() -> None:
     with Daemon("--drain-seconds", "5") as edge, GoodClients(edge, count=200) as good:
         stuck = Raw(edge.public)
         good.check()
-        edge.signal(signal.SIGTERM)
+        edge.send_signal(signal.SIGTERM)
         for client in good.clients:
             assert client.read_close() == 1001
         stuck.read_to_end()
@@ -164,10 +156,10 @@ def test_x14_a_second_signal_ends_at_once() -> None:
     hour = settings(drain_seconds=3600, close_timeout_seconds=60)
     with Daemon(*hour) as edge, GoodClients(edge) as good:
         good.check()
-        edge.signal(signal.SIGTERM)
+        edge.send_signal(signal.SIGTERM)
         for client in good.clients:
             assert client.read_frame().opcode == frames.CLOSE
-        edge.signal(signal.SIGTERM)
+        edge.send_signal(signal.SIGTERM)
         assert edge.wait() == 0
 
 
@@ -250,7 +242,7 @@ def test_x17_a_client_process_is_killed(edge: Daemon) -> None:
         ) as process:
             assert process.stdout
             assert process.stdout.readline() == b"connected\n"
-            assert gauges(edge)["subscriptions"] == 50 + len(good.clients)
+            assert gauges(edge)["client_subscriptions"] == 50 + len(good.clients)
             process.kill()
         good.check()
     wait_until(lambda: all_zero(edge), f"gauges at zero: {gauges(edge)}")

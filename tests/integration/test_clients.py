@@ -110,7 +110,7 @@ async def test_drain(kind: type[Client]) -> None:
         publisher.publish("stage", b"")
         async with connected(kind, f"{edge.url}/ws/stage") as client:
             publisher.publish("stage", b"last words")
-            edge.signal(signal.SIGTERM)
+            edge.send_signal(signal.SIGTERM)
             assert await client.receive() == b"last words"
             assert await client.closed() == 1001
         assert await asyncio.to_thread(edge.wait) == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.counters import disconnected, skipped
 from tests.helpers.daemon import Daemon
 from tests.helpers.raw import Publisher, Raw, settings
 from tests.oracle import frames
@@ -62,10 +63,6 @@ def slow(edge: Daemon) -> Iterator[Raw]:
         yield client
 
 
-def skipped(edge: Daemon, policy: str) -> float:
-    return edge.metrics()[f"ngage_skipped_{policy}_total"]
-
-
 def test_ring_tells_each_gap(edge: Daemon, slow: Raw) -> None:
     overrun(edge, "ring", slow)
     numbers, gaps = read_until_last(slow)
@@ -109,4 +106,4 @@ def test_reliable_sends_the_slow_away(edge: Daemon, slow: Raw) -> None:
         numbers.append(int(frame.data[:5]))
     assert numbers == list(range(len(numbers)))
     assert (frame.opcode, int.from_bytes(frame.data[:2], "big")) == (frames.CLOSE, 3008)
-    assert edge.metrics()["ngage_slow_closed_total"] == 1
+    assert disconnected(edge, "slow") == 1

@@ -39,12 +39,14 @@ cdef struct Members:
     uint32_t *items
     uint64_t count
     uint32_t capacity
-    # The sweep: members below `position` have been offered everything before `sweep_head`.
+    # The sweep: members below `position` have been offered everything before `sweep_head`, and
+    # perhaps more.
     uint32_t position
     bint active  # in the shard's list of channels to sweep
     bint sweeping
     uint64_t sweep_head
-    uint64_t swept_head  # where the last sweep left everybody
+    uint64_t swept_head  # everybody has been offered what is before it
+    uint64_t last_cursor  # of the member visited last
     uint64_t due_ms  # no new sweep before this (the channel's tick)
     # A paced disconnect of those who were there when it was asked for: places below `closing`.
     uint32_t closing

@@ -35,6 +35,7 @@ cdef struct Plan:
     Members *members
     uint64_t first
     uint64_t after
+    uint64_t head  # the channel's when it was made
     bint deflated
     uint8_t *data
     size_t bytes

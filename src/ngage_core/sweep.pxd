@@ -1,10 +1,11 @@
 """The broadcast: a channel's members are offered what is new, a quantum of sockets at a time.
 
-A sweep fixes the head it goes for when it starts, so that everybody leaves it with the same cursor
-and the bytes are the same for everybody: they are put together once, in a plan, and sent with one
-send() a socket. A burst of small publications is copied once into the staging and is one buffer
-for every socket (measured: one send of eight frames costs 5.9 us, eight sends 28). Whoever has
-something of its own to write, or is behind, goes through write.pxd instead; whoever is blocked is
+Each is sent all there is at that moment, so a burst that arrives during a sweep costs the sockets
+still to come nothing, and those before it one more send in the sweep that follows. Neighbours stand
+at the same cursor, so the bytes are put together once, in a plan, and sent with one send() a
+socket; several small publications are copied once into the staging and are one buffer for all
+(measured: one send of eight frames costs 5.9 us, eight sends 28). Whoever has something of its own
+to write, or stands alone at its cursor, goes through write.pxd instead; whoever is blocked is
 passed over and keeps its cursor.
 
 Between quanta the poller is asked, so that neither a handshake nor a ping waits for a sweep; and
@@ -39,9 +40,9 @@ cdef inline bint plan_variant(const Payload *payload, bint deflated) noexcept no
 
 
 cdef inline bint plan_build(
-    Shard *shard, Plan *plan, Members *members, uint64_t first, bint deflated
+    Shard *shard, Plan *plan, Members *members, uint64_t first, uint64_t head, bint deflated
 ) noexcept nogil:
-    """The bytes from `first` to the sweep's head, or as many whole frames as the staging holds.
+    """The bytes from `first` to the head, or as many whole frames as the staging holds.
     False: `first` has left the log."""
     cdef uint8_t *staging = shard.staging[1 if deflated else 0]
     cdef uint64_t offset = first
@@ -50,7 +51,7 @@ cdef inline bint plan_build(
     cdef size_t size
     plan.members = NULL
     plan.bytes = 0
-    while offset < members.sweep_head:
+    while offset < head:
         payload = channel_at(members.channel, offset)
         if payload == NULL:
             return False
@@ -60,7 +61,7 @@ cdef inline bint plan_build(
         else:
             data = payload_plain(payload)
             size = payload.plain_bytes
-        if plan.bytes == 0 and (size > STAGING_BYTES or offset + 1 == members.sweep_head):
+        if plan.bytes == 0 and (size > STAGING_BYTES or offset + 1 == head):
             plan.data = data
             plan.bytes = size
             offset += 1
@@ -73,6 +74,7 @@ cdef inline bint plan_build(
         offset += 1
     plan.members = members
     plan.first = first
+    plan.head = head
     plan.after = offset
     plan.deflated = deflated
     return True
@@ -125,48 +127,65 @@ cdef inline void send_plan(
         sent_short(shard, conn, subscription, plan, <uint64_t> sent)
 
 
+cdef inline bint is_plain(const Conn *conn, const Members *members, uint32_t item,
+                          const Subscription *subscription) noexcept nogil:
+    """Whether the channel's bytes are all this socket could be sent."""
+    return (conn.state == CONN_OPEN and conn.partial == NULL and conn.outbox == NULL
+            and conn.subscription == item and subscription.next == <uint32_t> NONE
+            and subscription.preamble_seen == <uint32_t> members.channel.preamble_version)
+
+
+cdef inline Plan *plan_for(
+    Shard *shard, Members *members, const Conn *conn, uint64_t cursor, uint64_t head
+) noexcept nogil:
+    """The plan from this cursor, built if the member before stood there too: only then is it worth
+    its copy. NULL: this member is on its own."""
+    cdef bint deflated = (conn.flags & F_SHARED_DEFLATE) != 0
+    cdef bint shared = members.last_cursor == cursor
+    cdef Plan *plan = &shard.plans[1 if deflated else 0]
+    members.last_cursor = cursor
+    if plan.members == members and plan.first == cursor and plan.head == head:
+        return plan
+    if not shared and cursor + 1 != head:
+        return NULL
+    return plan if plan_build(shard, plan, members, cursor, head, deflated) else NULL
+
+
 cdef inline bint visit(Shard *shard, Members *members, uint32_t item) noexcept nogil:
     """Offer one member what is new; whether a system call was made."""
     cdef Subscription *subscription = &shard.subscriptions.items[item]
     cdef uint32_t index = subscription.conn
     cdef Conn *conn = &shard.slab.conns[index]
-    cdef Plan *plan
-    cdef bint deflated
-    if subscription.cursor >= members.sweep_head:
+    cdef uint64_t head = ng_load(&members.channel.head)
+    cdef Plan *plan = NULL
+    if subscription.cursor >= head:
         return False
     if conn.flags & F_BLOCKED:
         if members.channel.lag == RELIABLE and subscription.cursor < ng_load(&members.channel.tail):
             apply_lag(shard, index, subscription, members.channel)
         return False
-    if (conn.state != CONN_OPEN or conn.partial != NULL or conn.outbox != NULL
-            or conn.subscription != item or subscription.next != <uint32_t> NONE
-            or subscription.preamble_seen != <uint32_t> members.channel.preamble_version):
+    if is_plain(conn, members, item, subscription):
+        plan = plan_for(shard, members, conn, subscription.cursor, head)
+    if plan == NULL:
         write_conn(shard, index)
         return True
-    deflated = (conn.flags & F_SHARED_DEFLATE) != 0
-    plan = &shard.plans[1 if deflated else 0]
-    if plan.members != members or plan.first != subscription.cursor:
-        if subscription.cursor != members.sweep_head - 1 and not members_are_at(
-                members, subscription.cursor) or not plan_build(
-                shard, plan, members, subscription.cursor, deflated):
-            write_conn(shard, index)
-            return True
     send_plan(shard, index, subscription, plan)
-    if subscription.cursor < members.sweep_head and not conn.flags & F_BLOCKED:
+    if subscription.cursor < head and not conn.flags & F_BLOCKED:
         queue_write(shard, index)
     return True
 
 
-cdef inline bint members_are_at(const Members *members, uint64_t cursor) noexcept nogil:
-    """Whether the last sweep left everybody at this cursor: only then is a plan worth its copy."""
-    return cursor == members.swept_head
+cdef inline uint64_t next_sweep_ms(const Shard *shard, const Members *members) noexcept nogil:
+    """Now, or the channel's next tick: ticks are aligned, so what is ticked together flows together."""
+    cdef uint64_t tick = members.channel.tick_ms
+    return shard.now_ms if tick == 0 else (shard.now_ms // tick + 1) * tick
 
 
 cdef inline void sweep_begin(Shard *shard, Members *members, uint64_t head) noexcept nogil:
     members.sweeping = True
     members.position = 0
     members.sweep_head = head
-    members.due_ms = shard.now_ms + members.channel.tick_ms
+    members.due_ms = next_sweep_ms(shard, members)
     shard.counters.sweeps += 1
 
 
@@ -202,6 +221,7 @@ cdef inline void collect_dirty(Shard *shard) noexcept nogil:
     """Take up the channels in which the publisher left something."""
     cdef uint64_t summary, word
     cdef uint32_t s, w, number
+    cdef Members *members
     for s in range(<uint32_t> DIRTY_SUMMARY):
         if ng_load(&shard.dirty_summary[s]) == 0:
             continue
@@ -213,8 +233,10 @@ cdef inline void collect_dirty(Shard *shard) noexcept nogil:
             while word:
                 number = w * 64 + NG_LOWEST_BIT(word)
                 word &= word - 1
-                if shard.members[number] != NULL:
-                    activate(shard, shard.members[number])
+                members = shard.members[number]
+                if members != NULL and not members.active:
+                    members.due_ms = next_sweep_ms(shard, members)
+                    activate(shard, members)
 
 
 cdef inline void close_some(Shard *shard, Members *members) noexcept nogil:

@@ -1,8 +1,8 @@
-"""An ngage engine in its own process with one channel, driven by lines as the floor is.
+"""An ngage engine in its own process, driven by lines as the floor is.
 
 python bench/engine.py '{"shards": 1, "channel": {"tick_ms": 0}, "congestion": "cubic"}'
 
-    send FRAMES BYTES SEQUENCE     publish so many, one after the other
+    send FRAMES BYTES SEQUENCE     publish so many to "stage", one after the other
     counters                       what it has counted
 """
 
@@ -33,6 +33,7 @@ def main() -> None:
         congestion_control=options["congestion"],
     )
     stage = engine.channel("stage", **{**RING, **options["channel"]})
+    engine.channel("foyer", **RING)  # where nothing happens
     say({"port": engine.start()[1]})
     for line in sys.stdin:
         command, *numbers = line.split()

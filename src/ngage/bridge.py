@@ -14,7 +14,7 @@ from itertools import islice
 from ngage.capacity import Plan, plan_shards, read_host
 from ngage.errors import CapacityError, ChannelError, ChannelLimitError, SettingsError, StartError
 from ngage.events import Message
-from ngage.options import join_address, split_address
+from ngage.options import split_address
 from ngage.settings import ChannelOptions, Settings
 from ngage_core import engine as core
 
@@ -66,7 +66,7 @@ class Bridge:
         try:
             address = self.engine.start()
         except OSError as error:
-            raise StartError(f"cannot listen on {self._address}: {error.strerror}") from error
+            raise StartError(f"cannot serve {self._address}: {error.strerror}") from error
         asyncio.get_running_loop().add_reader(self.engine.event_fd, self._take_events)
         self._running = True
         return address
@@ -100,7 +100,7 @@ class Bridge:
         except OverflowError:
             raise ChannelLimitError(f"channel {name!r}: the edge holds no more channels") from None
         except ValueError as error:
-            raise ChannelError(f"channel {name!r}: {error}") from None
+            raise ChannelError(str(error)) from None
         self._names[number] = name
         return number
 
@@ -232,9 +232,6 @@ def _make_engine(settings: Settings, plan: Plan) -> core.Engine:
         )
     except ValueError as error:
         raise SettingsError(str(error)) from None
-    except OSError as error:
-        address = join_address(host, port)
-        raise StartError(f"cannot listen on {address}: {error.strerror}") from error
 
 
 def _milliseconds(seconds: float) -> int:

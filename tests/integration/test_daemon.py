@@ -216,6 +216,23 @@ def test_reload_of_origins(tmp_path: Path) -> None:
 # Upgrading
 
 
+def test_upgrade_of_a_successor() -> None:
+    with Daemon() as daemon:
+        pids = []
+        try:
+            for _ in range(2):
+                os.kill(pids[-1] if pids else daemon.pid, signal.SIGUSR2)
+                pids.append(int(daemon.read_line().rpartition("pid=")[2]))
+            assert daemon.wait() == 0
+            assert len({daemon.pid, *pids}) == 3
+            wait_until(lambda: daemon.get("/healthz/ready").status_code == 200, "the last one")
+        finally:
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: not daemon_answers(daemon), "the successors to end")
+
+
 def test_upgrade_hands_over_both_ports() -> None:
     with Daemon("--echo") as daemon:
         daemon.api("publish", {"channel": "stage", "data": 1})

@@ -12,7 +12,7 @@ from ngage import __version__, logs
 from ngage.admin.http import AdminServer, bind_admin, create_app
 from ngage.api import Edge
 from ngage.daemon.sdnotify import Notifier
-from ngage.daemon.upgrade import Handover, start_successor
+from ngage.daemon.upgrade import Handover, start_successor, tell_predecessor
 from ngage.errors import CloseCode
 from ngage.lifecycle import Lifecycle, Phase
 from ngage.options import join_address
@@ -38,8 +38,8 @@ async def serve(
     async def hand_over() -> bool:
         channels = {name: channel.options for name, channel in edge.channels.items()}
         listen = join_address(*edge.address)
-        taken_over = Handover(listen, admin_socket.fileno(), channels)
-        successor = await start_successor(taken_over, environment)
+        descriptor = admin_socket.fileno()
+        successor = await start_successor(listen, descriptor, channels, environment)
         if successor is None:
             return False
         notifier.main_pid(successor.pid)
@@ -66,6 +66,8 @@ async def serve(
             admin_host, admin_port = admin_socket.getsockname()[:2]
             _announce(public, f"http://{join_address(admin_host, admin_port)}")
             notifier.ready()
+            if handover:
+                tell_predecessor(handover)
             code = await lifecycle.ending()
             if code is CloseCode.SERVICE_RESTART:
                 await admin.stop()

@@ -1,9 +1,9 @@
 """Start a successor of this process and hand it the listeners.
 
 The public port is shared (SO_REUSEPORT); the admin listener is inherited, so that a connection in
-its queue is answered by whoever is there. The successor is started with the same arguments and
-environment; NGAGE_UPGRADE is the descriptor of a memory file that says what it takes over. Channels
-go with it, empty and with new epochs, so that a client who comes back finds the one it was in.
+its queue is answered by whoever is there. Channels go with them, empty and with new epochs, so that
+a client who comes back finds the one it was in. The successor is started with the same arguments,
+environment and outputs; NGAGE_UPGRADE is the descriptor of a memory file with the Handover.
 """
 
 import asyncio
@@ -19,16 +19,21 @@ from ngage.settings import ChannelOptions
 
 VARIABLE = "NGAGE_UPGRADE"
 START_SECONDS = 60.0
+READY = b"ready"
 
 log = logging.getLogger(__name__)
 
 
 class Handover(msgspec.Struct, frozen=True):
-    """The public HOST:PORT, the descriptor of the admin socket, and the channels."""
+    """What a successor takes over: public HOST:PORT, admin socket, channels.
+
+    ready_descriptor is a pipe to the predecessor, who waits to be told that the successor serves.
+    """
 
     listen: str
     admin_descriptor: int
     channels: dict[str, ChannelOptions]
+    ready_descriptor: int
 
 
 def read_handover(environment: Mapping[str, str]) -> Handover | None:
@@ -40,41 +45,46 @@ def read_handover(environment: Mapping[str, str]) -> Handover | None:
         return msgspec.json.decode(file.read(), type=Handover)
 
 
+def tell_predecessor(handover: Handover) -> None:
+    """This process serves: the predecessor may go."""
+    with open(handover.ready_descriptor, "wb") as pipe:
+        pipe.write(READY)
+
+
 async def start_successor(
-    handover: Handover, environment: Mapping[str, str]
+    listen: str,
+    admin_descriptor: int,
+    channels: dict[str, ChannelOptions],
+    environment: Mapping[str, str],
 ) -> subprocess.Popen[bytes] | None:
-    """The process that serves now, its ready line passed on to stdout; None if it did not start."""
-    with open(os.memfd_create("ngage-upgrade"), "wb") as file:
-        file.write(msgspec.json.encode(handover))
-        file.flush()
-        successor = _spawn(environment, file.fileno(), handover.admin_descriptor)
-    assert successor.stdout is not None
-    reading = asyncio.ensure_future(asyncio.to_thread(successor.stdout.readline))
+    """The process that serves now; None if it did not start."""
+    told, telling = os.pipe()
     try:
-        line = await asyncio.wait_for(asyncio.shield(reading), START_SECONDS)
-    except TimeoutError:
-        line = b""
-    if line.startswith(b"ngage-edge ready "):
-        sys.stdout.write(line.decode())
-        sys.stdout.flush()
-        return successor
-    successor.kill()
-    await reading
+        successor = _spawn(Handover(listen, admin_descriptor, channels, telling), environment)
+    finally:
+        os.close(telling)
+    with open(told, "rb") as pipe:
+        reading = asyncio.ensure_future(asyncio.to_thread(pipe.read))
+        finished, _ = await asyncio.wait([reading], timeout=START_SECONDS)
+        if finished and reading.result() == READY:
+            return successor
+        successor.kill()
+        await reading
     log.error(
         "the successor did not start (exit code %d), this process serves on", successor.wait()
     )
     return None
 
 
-def _spawn(
-    environment: Mapping[str, str], handover_descriptor: int, admin_descriptor: int
-) -> subprocess.Popen[bytes]:
+def _spawn(handover: Handover, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     # The watchdog's time stays, but it must accept the successor's pid.
     inherited = {key: value for key, value in environment.items() if key != "WATCHDOG_PID"}
-    return subprocess.Popen(
-        [sys.executable, *sys.orig_argv[1:]],
-        env={**inherited, VARIABLE: str(handover_descriptor)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        pass_fds=[handover_descriptor, admin_descriptor],
-    )
+    with open(os.memfd_create("ngage-upgrade"), "wb") as file:
+        file.write(msgspec.json.encode(handover))
+        file.flush()
+        return subprocess.Popen(
+            [sys.executable, *sys.orig_argv[1:]],
+            env={**inherited, VARIABLE: str(file.fileno())},
+            stdin=subprocess.DEVNULL,
+            pass_fds=[file.fileno(), handover.admin_descriptor, handover.ready_descriptor],
+        )

@@ -15,6 +15,7 @@ cdef extern from "<zlib.h>" nogil:
         unsigned int avail_in
         uint8_t *next_out
         unsigned int avail_out
+        int data_type
     int Z_OK, Z_STREAM_END, Z_BUF_ERROR, Z_SYNC_FLUSH, Z_DEFLATED, Z_DEFAULT_STRATEGY
     int deflateInit2(z_stream *stream, int level, int method, int window_bits, int memory_level,
                      int strategy)
@@ -32,6 +33,7 @@ cdef enum:
     WINDOW_BITS_MAX = 15
     DEFLATE_TAIL_BYTES = 4
     INFLATE_STEP_BYTES = 16384
+    BETWEEN_BLOCKS = 128
     INFLATE_CORRUPT = -1
     INFLATE_TOO_BIG = -2
     INFLATE_NO_MEMORY = -3
@@ -118,6 +120,7 @@ cdef inline int64_t inflate_message(
         elif status != Z_OK and status != Z_BUF_ERROR:
             return INFLATE_CORRUPT
         if stream.avail_in == 0 and in_tail and stream.avail_out:
-            return <int64_t> have
+            # A whole message ends at the end of a block, and the tail was one (zlib.h, data_type).
+            return <int64_t> have if stream.data_type & BETWEEN_BLOCKS else INFLATE_CORRUPT
         if status == Z_BUF_ERROR and stream.avail_in and stream.avail_out:
             return INFLATE_CORRUPT

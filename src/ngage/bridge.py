@@ -7,19 +7,33 @@ per call, so that a flood of messages leaves the loop free between batches.
 
 import asyncio
 import logging
+import re
 from collections import deque
 from collections.abc import AsyncGenerator
 from itertools import islice
 
 from ngage.capacity import Plan, plan_shards, read_host
-from ngage.errors import CapacityError, ChannelError, ChannelLimitError, SettingsError, StartError
+from ngage.errors import (
+    CapacityError,
+    ChannelError,
+    ChannelLimitError,
+    NotCompiledError,
+    SettingsError,
+    StartError,
+)
 from ngage.events import Message
 from ngage.options import split_address
 from ngage.settings import ChannelOptions, Settings
-from ngage_core import engine as core
+
+try:
+    from ngage_core import engine as core
+except ImportError as missing:
+    raise NotCompiledError("no compiled core: `pip install .` or `make build`") from missing
 
 # Messages one reader may be behind; what comes on top is dropped and counted.
 INBOX_MESSAGES_MAX = 65536
+
+CLIENT = re.compile(r"[0-9a-f]{16}")
 
 OPCODE_TEXT = core.OPCODE_TEXT
 OPCODE_BINARY = core.OPCODE_BINARY
@@ -183,10 +197,9 @@ def format_client(handle: int) -> str:
 
 def parse_client(client: str) -> int:
     """The handle that format_client() wrote; ValueError for anything else."""
-    handle = int(client, 16)
-    if format_client(handle) != client:
+    if not CLIENT.fullmatch(client):
         raise ValueError(client)
-    return handle
+    return int(client, 16)
 
 
 def _check_capacity(plan: Plan, settings: Settings) -> None:

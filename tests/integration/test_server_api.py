@@ -242,6 +242,7 @@ def test_unknown_channel(daemon: Daemon, method: str) -> None:
         ("disconnect", b"{}", "client"),
         ("disconnect", b'{"client": "a", "channel": "b"}', "client"),
         ("disconnect", b'{"client": "1"}', "client"),
+        ("disconnect", b'{"client": "-000000000000001"}', "client"),
         ("disconnect", b'{"client": "0000000000000001", "code": 99}', "code"),
         ("disconnect", b'{"client": "0000000000000001", "code": 1006}', "code"),
         ("disconnect", b'{"client": "0000000000000001", "reason": 5}', "reason"),
@@ -301,6 +302,8 @@ def test_api_key() -> None:
         assert failure(daemon.api("publish", call)) == (401, 101)
         assert failure(daemon.api("publish", call, key="Secret")) == (401, 101)
         assert failure(daemon.api("no_such_method", {})) == (401, 101)
+        assert failure(post(daemon, "/%61pi/publish", b"{}")) == (401, 101)
+        assert failure(post(daemon, "/api/publish", b"{}", host="localhost/x")) == (401, 101)
         assert daemon.api("publish", call, key="secret").status_code == 200
         assert daemon.get("/metrics").status_code == 200
         assert daemon.get("/healthz/ready").status_code == 200
@@ -313,5 +316,6 @@ def test_host_of_another_name(daemon: Daemon, path: str) -> None:
 
 
 def test_page_of_another_site(daemon: Daemon) -> None:
-    assert failure(post(daemon, "/api/info", b"", origin="http://evil.example")) == (403, 103)
+    for origin in ("http://evil.example", "null", "http://["):
+        assert failure(post(daemon, "/api/info", b"", origin=origin)) == (403, 103)
     assert post(daemon, "/api/info", b"", origin=daemon.admin).status_code == 200

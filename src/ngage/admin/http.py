@@ -1,7 +1,6 @@
 """The admin listener: a Starlette application, and uvicorn serving it on a bound socket."""
 
 import asyncio
-import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,8 +27,6 @@ from ngage.options import split_address
 # How long open requests may take once the listener stops.
 STOP_SECONDS = 1
 BACKLOG = 128
-
-log = logging.getLogger(__name__)
 
 
 def create_app(edge: Edge, phase: Callable[[], Phase], version: str) -> Starlette:

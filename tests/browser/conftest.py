@@ -19,8 +19,9 @@ FLAGS = [
 READER = (Path(__file__).parent / "reader.js").read_text()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator["playwright.Browser"]:
+    """For one module only: while it is open its event loop counts as running in this thread."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("chromium is not installed")

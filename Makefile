@@ -46,8 +46,8 @@ asan: $(STAMPS)/test $(STAMPS)/asan ## the tests on a core built with ASan and U
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
 	PYTHONPATH=$(ASAN) HYPOTHESIS_PROFILE=short $(PYTEST) -p no:cacheprovider \
-	    -m "not browser and not slow and not conformance" \
-	    tests/unit tests/property tests/faults tests/integration
+	    -m "not browser and not slow and not conformance and not memory" \
+	    tests/unit/ngage_core tests/property tests/faults tests/integration
 
 conformance: $(STAMPS)/test ## the Autobahn cases; CONFORMANCE=its runner, TIER=quick|limits|full
 	$(PYTEST) -m conformance tests/conformance

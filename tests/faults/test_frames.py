@@ -97,6 +97,7 @@ def test_f2_rsv1_without_deflate(viewer: Raw) -> None:
     assert viewer.read_close() == 1002
 
 
+@pytest.mark.memory
 def test_f5_an_announced_length_takes_no_memory(edge: Daemon, good: GoodClients) -> None:
     """16 MiB announced 50 times, nothing sent: 800 MiB that nobody allocates."""
     clients = [Raw(edge.public) for _ in range(50)]
@@ -134,6 +135,7 @@ def test_f8_close_without_a_code(echo: Raw) -> None:
     assert (echo.read_frame().data, echo.read_to_end()) == (b"", b"")
 
 
+@pytest.mark.memory
 def test_f9_only_the_newest_pings_are_answered() -> None:
     """200,000 pings by a client that does not read: what waits for it stays small."""
     with Daemon("--echo", *settings(send_buffer_bytes=16384)) as edge, GoodClients(edge) as good:
@@ -199,6 +201,7 @@ def test_f11_unfinished_messages_have_a_deadline(hasty: Daemon, stream: bytes) -
         good.check()
 
 
+@pytest.mark.memory
 def test_f12_compression_bomb() -> None:
     """512 MiB of zeros in half a MiB, eight at once, at an edge that allows 1 MiB a message."""
     squeezer = zlib.compressobj(wbits=-15)

@@ -94,6 +94,7 @@ def test_r2_more_connections_than_descriptors() -> None:
 # R7
 
 
+@pytest.mark.memory
 def test_r7_readers_that_stall_cost_nothing(tmp_path: Path) -> None:
     """500 viewers with a closed window, 16 MiB published past them over a ring of 1 MiB."""
     config = tmp_path / "edge.toml"

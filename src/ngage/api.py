@@ -84,10 +84,10 @@ class Channel:
             for offset, opcode, data in held
         ]
 
-    def disconnect(self, code: int = CloseCode.FORCE_DISCONNECT, reason: str = "") -> bool:
-        """Close every subscriber, paced. False: the core is too busy, try again."""
+    def disconnect(self, code: int = CloseCode.FORCE_DISCONNECT, reason: str = "") -> None:
+        """Close every subscriber of this moment, paced."""
         try:
-            return self._engine.close_channel(self._number, code, reason)
+            self._engine.close_channel(self._number, code, reason)
         except ValueError as error:
             raise ClientError(str(error)) from None
 

@@ -43,7 +43,7 @@ cdef struct Channel:
 
 
 cdef inline bint channel_name_valid(const uint8_t *name, size_t size) noexcept nogil:
-    """Printable ASCII that is safe in a path, a log line and a NATS subject: no space, / ? # % * >"""
+    """Printable ASCII that is safe in a path, a log line and a NATS subject."""
     cdef size_t i
     cdef uint8_t c
     if size == 0 or size > CHANNEL_NAME_BYTES_MAX:

@@ -42,7 +42,7 @@ cdef enum ConnFlag:
     F_PAUSED = 32  # not being read; waits in the shard's paused list
     F_RESUME = 64  # in the shard's read queue
     F_PINGED = 128  # a ping is unanswered
-    F_CLOSE_WHEN_SENT = 256  # close once it has everything published so far
+    F_CLOSE_WHEN_SENT = 256  # the drain's turn has come: close once everything so far is out
     F_SHUT_WHEN_SENT = 512  # shut the write side once the outbox is empty
     F_PEER_DONE = 1024  # the peer sent FIN
 
@@ -70,9 +70,8 @@ cdef struct ConnCold:
     uint32_t rate_second
     uint32_t rate_bytes
     uint16_t rate_messages
-    uint16_t close_code  # for F_CLOSE_WHEN_SENT
     uint8_t window_bits
-    uint8_t pad[3]
+    uint8_t pad[5]
 
 
 cdef struct Slab:
@@ -113,7 +112,9 @@ cdef inline void slab_give(Slab *slab, uint32_t index) noexcept nogil:
     slab.used -= 1
 
 
-cdef inline uint64_t conn_handle(uint32_t shard, uint32_t generation, uint32_t index) noexcept nogil:
+cdef inline uint64_t conn_handle(
+    uint32_t shard, uint32_t generation, uint32_t index
+) noexcept nogil:
     return (<uint64_t> shard << (HANDLE_GENERATION_BITS + HANDLE_INDEX_BITS)
             | <uint64_t> generation << HANDLE_INDEX_BITS | index)
 

@@ -58,7 +58,7 @@ class Engine:
         """host and port as in getaddrinfo with numeric host; port 0 picks a free one.
 
         share_port joins a port another process serves (upgrade); otherwise EADDRINUSE is raised.
-        An Origin is accepted if it names the Host itself, or stands in allowed_origins ("*" is any).
+        An Origin is accepted if it names the Host, or stands in allowed_origins ("*" is any).
         trusted_proxies are CIDR networks whose X-Forwarded-For is believed.
         """
 
@@ -118,8 +118,8 @@ class Engine:
     def close(self, client: int, code: int, reason: str = "") -> bool:
         """Close one client, after what is pending for it. False as for send()."""
 
-    def close_channel(self, channel: int, code: int, reason: str = "") -> bool:
-        """Close every subscriber of a channel, paced like a drain over one second per 10,000."""
+    def close_channel(self, channel: int, code: int, reason: str = "") -> None:
+        """Close everybody who is in the channel now, at 10,000 a second and shard."""
 
     def http_put(self, path: str, response: bytes, head_bytes: int) -> None:
         """Answer GET path with these complete response bytes (HEAD: the first head_bytes)."""
@@ -135,13 +135,13 @@ class Engine:
         """Replace origin and proxy rules for handshakes from now on (reload)."""
 
     def deliver_messages(self, wanted: bool) -> None:
-        """Whether clients' messages are queued for events(); while False they are counted and dropped."""
+        """Whether clients' messages wait for events(); otherwise they are counted and dropped."""
 
     def events(self, limit: int = 4096) -> list[tuple[int, int, int, bytes, str]]:
         """(client, channel, opcode, data, address) of messages received, oldest first."""
 
     def drain(self, code: int, reason: str, milliseconds: int) -> None:
-        """Stop accepting; close every client, after what is pending for it, spread over the time."""
+        """Stop accepting; close every client after what is pending for it, spread over the time."""
 
     def counters(self) -> dict[str, int]:
         """Counters and gauges summed over shards (names in counters.pxd). Gauges that must return

@@ -48,7 +48,8 @@ cdef int64_t epoll_remove(void *poller, int fd) noexcept nogil:
 
 cdef int64_t epoll_wait(void *poller, Ready *ready, int count, int timeout_ms) noexcept nogil:
     cdef Epoll *self = <Epoll *> poller
-    cdef int64_t found = sys_epoll_wait(self.fd, self.events, min(count, READY_PER_TURN), timeout_ms)
+    cdef int64_t found = sys_epoll_wait(
+        self.fd, self.events, min(count, READY_PER_TURN), timeout_ms)
     cdef int64_t i
     cdef uint32_t events
     for i in range(found):

@@ -75,7 +75,7 @@ cdef struct Finding:
 cdef inline size_t write_header(
     uint8_t *out, uint32_t first_byte, uint64_t payload_bytes
 ) noexcept nogil:
-    """A server's frame header; `first_byte` holds FIN, RSV1 and the opcode. Its size: 2, 4 or 10."""
+    """A server's frame header of 2, 4 or 10 bytes; `first_byte` holds FIN, RSV1, the opcode."""
     cdef int i
     out[0] = <uint8_t> first_byte
     if payload_bytes < 126:
@@ -213,11 +213,15 @@ cdef inline const uint8_t *frame_key(const Inbound *state) noexcept nogil:
     return state.header + header_wanted(state) - 4
 
 
-cdef inline bint text_fails(Inbound *state, const uint8_t *data, uint64_t size, bint last) noexcept nogil:
+cdef inline bint text_fails(
+    Inbound *state, const uint8_t *data, uint64_t size, bint last
+) noexcept nogil:
     if state.opcode != OP_TEXT or state.compressed:
         return False
     state.text_state = utf8_step(state.text_state, data, size)
-    return state.text_state == <uint32_t> UTF8_INVALID or (last and state.text_state != UTF8_COMPLETE)
+    if last:
+        return state.text_state != UTF8_COMPLETE
+    return state.text_state == <uint32_t> UTF8_INVALID
 
 
 cdef inline int read_control(

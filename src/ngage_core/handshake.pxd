@@ -26,10 +26,9 @@ from ngage_core.paths cimport PathEntry, PathTable, entry_answer, table_find
 from ngage_core.payload cimport Payload, payload_retain
 from ngage_core.sha1 cimport ACCEPT_KEY_BYTES, accept_key_of
 from ngage_core.shard cimport Shard
+from ngage_core.span cimport Span, cut, cut_last, span_of
 from ngage_core.sysio cimport AF_INET, AF_INET6, inet_pton
-from ngage_core.upgrade cimport (
-    METHOD_HEAD, Request, Span, cut, cut_last, parse_head, span_of,
-)
+from ngage_core.upgrade cimport METHOD_HEAD, Request, parse_head
 from ngage_core.write cimport own_room, own_share, write_conn
 
 cdef enum:
@@ -83,7 +82,9 @@ cdef inline void end_after_answer(Shard *shard, uint32_t index) noexcept nogil:
     write_conn(shard, index)
 
 
-cdef inline void refuse(Shard *shard, uint32_t index, int status, const char *reason) noexcept nogil:
+cdef inline void refuse(
+    Shard *shard, uint32_t index, int status, const char *reason
+) noexcept nogil:
     """Answer with an HTTP error whose body is one line that says why, and end."""
     cdef char text[ANSWER_BYTES_MAX]
     cdef char body[256]
@@ -282,7 +283,7 @@ cdef inline void become_websocket(
             shard.counters.deflate_clients += 1
     shard.counters.websockets += 1
     shard.counters.upgrades += 1
-    # Joiners of one moment are spread over a quarter of the interval, or they would be pinged as one.
+    # Joiners of one moment are spread over a quarter of the interval, not pinged as one.
     set_deadline(shard, index, first_ping_ms(shard, index))
 
 

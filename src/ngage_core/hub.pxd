@@ -13,8 +13,8 @@ from ngage_core.limits cimport ORIGINS_MAX, PROXY_NETWORKS_MAX
 from ngage_core.paths cimport PathTable
 from ngage_core.poller cimport PollerOps
 from ngage_core.reclaim cimport Reclaim
+from ngage_core.span cimport Span, lower
 from ngage_core.sysio cimport sockaddr_storage, socklen_t
-from ngage_core.upgrade cimport Span, cut, lower, trimmed
 
 
 cdef struct Options:

@@ -49,7 +49,7 @@ from ngage_core.write cimport begin_close, outbox_of, own_room, write_conn
 
 
 cdef inline void fail(Shard *shard, uint32_t index, int code) noexcept nogil:
-    """The peer broke the protocol: say so, then shut our side; what it still sends is thrown away."""
+    """The peer broke the protocol: say so, shut our side, and throw away what still comes."""
     if code == CLOSE_POLICY:
         shard.counters.policy_closed += 1
     else:
@@ -284,7 +284,9 @@ cdef inline void take_finding(
             shard.inflated.capacity = 0
 
 
-cdef inline void read_frames(Shard *shard, uint32_t index, uint8_t *data, size_t size) noexcept nogil:
+cdef inline void read_frames(
+    Shard *shard, uint32_t index, uint8_t *data, size_t size
+) noexcept nogil:
     cdef Conn *conn = &shard.slab.conns[index]
     cdef FrameLimits limits = (
         shard.echo_limits if conn.kind == KIND_ECHO else shard.raw_limits)
@@ -358,7 +360,8 @@ cdef inline void take_bytes(Shard *shard, uint32_t index, size_t size) noexcept 
     conn.heard_tick = tick_of(shard.now_ms)
     if conn.state == CONN_HEAD:
         read_head(shard, index, shard.read_buffer, size)
-    elif conn.state == CONN_OPEN or conn.state == CONN_CLOSING and not conn.flags & F_SHUT_WHEN_SENT:
+    elif conn.state == CONN_OPEN or (
+            conn.state == CONN_CLOSING and not conn.flags & F_SHUT_WHEN_SENT):
         read_frames(shard, index, shard.read_buffer, size)
 
 

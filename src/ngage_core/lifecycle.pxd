@@ -50,7 +50,7 @@ cdef inline void pause_reading(Shard *shard, uint32_t index) noexcept nogil:
 cdef inline uint32_t conn_open(
     Shard *shard, int fd, const uint8_t *address, uint8_t kind
 ) noexcept nogil:
-    """A slot for an accepted socket, with the handshake's absolute deadline; NONE: the slab is full."""
+    """A slot for an accepted socket, with the handshake's absolute deadline; NONE: slab full."""
     cdef uint32_t index = slab_take(&shard.slab)
     cdef Conn *conn
     if index == <uint32_t> NONE:

@@ -12,6 +12,7 @@ from libc.stdlib cimport free, realloc
 from ngage_core.atomic cimport ng_store_seq
 from ngage_core.channel cimport Channel
 from ngage_core.conn cimport NONE
+from ngage_core.payload cimport Payload
 from ngage_core.platform cimport NG_ASSERT_STATIC
 
 
@@ -51,6 +52,7 @@ cdef struct Members:
     # A paced disconnect of those who were there when it was asked for: places below `closing`.
     uint32_t closing
     int close_code
+    Payload *close_reason
     uint64_t close_due_ms
 
 
@@ -102,7 +104,9 @@ cdef inline void members_put(
     pool.items[index].place = place
 
 
-cdef inline void members_leave(Members *members, Subscriptions *pool, uint32_t index) noexcept nogil:
+cdef inline void members_leave(
+    Members *members, Subscriptions *pool, uint32_t index
+) noexcept nogil:
     cdef uint32_t place = pool.items[index].place
     cdef uint32_t last = <uint32_t> members.count - 1
     if place < members.position:

@@ -1,16 +1,76 @@
 """Options and rules as Python gives them, checked and put into the structs the shards read."""
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memset
 
 import ipaddress
 
 from ngage_core.hub cimport Options, Rules
-from ngage_core.limits cimport ORIGINS_MAX, PROXY_NETWORKS_MAX
+from ngage_core.limits cimport (
+    MESSAGE_BYTES_MAX, ORIGINS_MAX, PROXY_NETWORKS_MAX, PUBLICATION_BYTES_MAX,
+    SHARD_CONNECTIONS_MAX, SHARDS_MAX,
+)
 from ngage_core.sysio cimport (
     AF_INET, AF_INET6, htons, inet_pton, sockaddr_in, sockaddr_in6,
 )
+
+
+# Name: (default, least, most). The ceilings that are bounds of the core stand in limits.pxd.
+NUMBERS = {
+    "shards": (1, 1, SHARDS_MAX),
+    "connections_per_shard": (1, 1, SHARD_CONNECTIONS_MAX),
+    "handshake_timeout_ms": (5000, 1, 3600000),
+    "ping_interval_ms": (25000, 0, 3600000),
+    "pong_timeout_ms": (10000, 1, 3600000),
+    "message_timeout_ms": (30000, 1, 3600000),
+    "close_timeout_ms": (5000, 1, 3600000),
+    "message_bytes_max": (65536, 1, MESSAGE_BYTES_MAX),
+    "inbound_messages_per_second": (100, 1, 65534),
+    "inbound_bytes_per_second": (1048576, 1, 1 << 30),
+    "deflate_bytes_min": (256, 0, PUBLICATION_BYTES_MAX),
+    "send_buffer_bytes": (0, 0, 1 << 30),
+    "notsent_lowat_bytes": (65536, 0, 1 << 30),
+    "user_timeout_ms": (30000, 0, 3600000),
+    "keepalive_seconds": (60, 0, 32767),
+}
+
+
+cdef int64_t in_range(str name, object value, int64_t least, int64_t most) except? -1:
+    if not isinstance(value, int) or not least <= value <= most:
+        raise ValueError(f"{name} {value!r}: {least} to {most}")
+    return value
+
+
+cdef int read_options(Options *options, dict given) except -1:
+    """Every option but the address; raises TypeError for a name there is not."""
+    cdef dict number = {}
+    cdef bytes congestion = given.pop("congestion_control", "").encode("ascii")
+    options.echo = given.pop("echo", False)
+    for name, (default, least, most) in NUMBERS.items():
+        number[name] = in_range(name, given.pop(name, default), least, most)
+    if given:
+        raise TypeError(f"no such option: {', '.join(given)}")
+    options.shards = number["shards"]
+    options.connections_per_shard = number["connections_per_shard"]
+    options.handshake_timeout_ms = number["handshake_timeout_ms"]
+    options.ping_interval_ms = number["ping_interval_ms"]
+    options.pong_timeout_ms = number["pong_timeout_ms"]
+    options.message_timeout_ms = number["message_timeout_ms"]
+    options.close_timeout_ms = number["close_timeout_ms"]
+    options.message_bytes_max = number["message_bytes_max"]
+    options.inbound_messages_per_second = number["inbound_messages_per_second"]
+    options.inbound_bytes_per_second = number["inbound_bytes_per_second"]
+    options.deflate_bytes_min = number["deflate_bytes_min"]
+    options.send_buffer_bytes = number["send_buffer_bytes"]
+    options.notsent_lowat_bytes = number["notsent_lowat_bytes"]
+    options.user_timeout_ms = number["user_timeout_ms"]
+    options.keepalive_seconds = number["keepalive_seconds"]
+    if <size_t> len(congestion) >= sizeof(options.congestion_control):
+        raise ValueError(f"congestion_control {congestion!r}: no such algorithm")
+    memset(options.congestion_control, 0, sizeof(options.congestion_control))
+    memcpy(options.congestion_control, <char *> congestion, <size_t> len(congestion))
+    return 0
 
 
 cdef int read_address(Options *options, str host, int port) except -1:

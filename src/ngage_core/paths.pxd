@@ -78,7 +78,9 @@ cdef inline PathEntry *table_find(
     return NULL
 
 
-cdef inline PathTable *table_copy(PathTable *table, size_t count, PathEntry *without) noexcept nogil:
+cdef inline PathTable *table_copy(
+    PathTable *table, size_t count, PathEntry *without
+) noexcept nogil:
     """The same entries in a table with room for `count`, but for one; NULL: no memory."""
     cdef PathTable *copy = table_create(count)
     cdef uint64_t slot

@@ -33,6 +33,8 @@ class FrameParser:
     def __init__(
         self, *, message_bytes_max: int = 65536, fragments_max: int = 4096, deflate: bool = False
     ) -> None: ...
-    def feed(self, data: bytes) -> list[tuple[str, int, bytes] | tuple[str, bytes] | tuple[str, int]]:
-        """("message", opcode, data), ("ping", data), ("pong", data), ("close", code or None, reason),
-        ("error", close code); after the last two nothing more."""
+    def feed(
+        self, data: bytes
+    ) -> list[tuple[str, int, bytes] | tuple[str, bytes] | tuple[str, int]]:
+        """("message", opcode, data), ("ping", data), ("pong", data),
+        ("close", code or None, reason), ("error", close code): after the last two nothing."""

@@ -1,4 +1,4 @@
-"""The protocol layer by itself, for tests, tools and benches: the same inline code the shards run."""
+"""The protocol layer by itself, for tests, tools and benches: the code the shards run."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
@@ -17,15 +17,15 @@ from ngage_core.frame cimport (
 from ngage_core.codes cimport CLOSE_NO_STATUS, CLOSE_PAYLOAD, CLOSE_TOO_BIG, OP_TEXT
 from ngage_core.sha1 cimport ACCEPT_KEY_BYTES, CLIENT_KEY_BYTES, accept_key_of
 from ngage_core.simd cimport ng_mask
-from ngage_core.upgrade cimport (
-    HEAD_DONE, Request, Span, head_progress, parse_head,
-)
+from ngage_core.span cimport Span
+from ngage_core.upgrade cimport HEAD_DONE, Request, head_progress, parse_head
 from ngage_core.utf8 cimport UTF8_COMPLETE, UTF8_INVALID, utf8_step
 
 
 def encode_frame(bytes data not None, int opcode, *, bint rsv1=False):
     cdef uint8_t header[SERVER_HEADER_BYTES_MAX]
-    cdef size_t size = write_header(header, FIN | (RSV1 if rsv1 else 0) | opcode, <uint64_t> len(data))
+    cdef size_t size = write_header(
+        header, FIN | (RSV1 if rsv1 else 0) | opcode, <uint64_t> len(data))
     return (<char *> header)[:size] + data
 
 
@@ -174,7 +174,8 @@ cdef class FrameParser:
         try:
             memcpy(copy, <char *> data, size)
             while at < size and not self.failed:
-                status = inbound_step(&self.state, &self.limits, copy + at, size - at, &used, &found)
+                status = inbound_step(
+                    &self.state, &self.limits, copy + at, size - at, &used, &found)
                 at += used
                 if status == FOUND_NOTHING:
                     break

@@ -22,7 +22,7 @@ cdef struct Command:
     int code
     uint64_t target  # a connection's handle, or a channel's number
     uint64_t milliseconds
-    Payload *payload  # of a SEND: one reference. Of a close: its encoded frame
+    Payload *payload  # one reference: the message of a SEND, the reason of a close
 
 
 # What a client sent, on its way to the control plane; the data follows the struct.

@@ -72,7 +72,8 @@ cdef inline void accept_key_of(const uint8_t *key, uint8_t *accept) noexcept nog
         digest[i] = <uint8_t> (state[i >> 2] >> (24 - 8 * (i & 3)))
     digest[20] = 0
     for i in range(7):
-        group = <uint32_t> digest[3 * i] << 16 | <uint32_t> digest[3 * i + 1] << 8 | digest[3 * i + 2]
+        group = (<uint32_t> digest[3 * i] << 16 | <uint32_t> digest[3 * i + 1] << 8
+                 | digest[3 * i + 2])
         accept[4 * i] = <uint8_t> alphabet[group >> 18]
         accept[4 * i + 1] = <uint8_t> alphabet[group >> 12 & 63]
         accept[4 * i + 2] = <uint8_t> alphabet[group >> 6 & 63]

@@ -19,6 +19,7 @@ from ngage_core.limits cimport (
 )
 from ngage_core.members cimport Members, Subscription, Subscriptions
 from ngage_core.outbox cimport Outbox, outbox_clear
+from ngage_core.payload cimport Payload, payload_release
 from ngage_core.poller cimport PollerOps
 from ngage_core.reclaim cimport RECLAIM_ASLEEP
 from ngage_core.ring cimport Command, Message, Ring
@@ -53,6 +54,7 @@ cdef struct Drain:
     uint32_t per_step
     uint64_t due_ms
     int code
+    Payload *reason
 
 
 cdef struct Shard:
@@ -161,6 +163,8 @@ cdef inline void shard_release(Shard *shard) noexcept nogil:
     for number in range(shard.hub.channel_count if shard.members != NULL else 0):
         if shard.members[number] != NULL:
             free(shard.members[number].items)
+            if shard.members[number].close_reason != NULL:
+                payload_release(shard.members[number].close_reason)
             free(shard.members[number])
     while shard.free_inbound != NULL:
         inbound = shard.free_inbound

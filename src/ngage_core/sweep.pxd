@@ -176,7 +176,7 @@ cdef inline bint visit(Shard *shard, Members *members, uint32_t item) noexcept n
 
 
 cdef inline uint64_t next_sweep_ms(const Shard *shard, const Members *members) noexcept nogil:
-    """Now, or the channel's next tick: ticks are aligned, so what is ticked together flows together."""
+    """Now, or the channel's next tick: ticks are aligned, so ticked channels flow together."""
     cdef uint64_t tick = members.channel.tick_ms
     return shard.now_ms if tick == 0 else (shard.now_ms // tick + 1) * tick
 
@@ -249,7 +249,8 @@ cdef inline void close_some(Shard *shard, Members *members) noexcept nogil:
         members.closing -= 1
         if members.closing < members.count:
             begin_close(shard, shard.subscriptions.items[members.items[members.closing]].conn,
-                        members.close_code, NULL, 0)
+                        members.close_code, payload_plain(members.close_reason),
+                        members.close_reason.plain_bytes)
 
 
 cdef inline void serve_channel(Shard *shard, Members *members) noexcept nogil:

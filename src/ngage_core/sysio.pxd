@@ -103,6 +103,7 @@ cdef extern from "<unistd.h>" nogil:
 cdef extern from "<sched.h>" nogil:
     int CLONE_FILES
     int c_unshare "unshare"(int flags)
+    int c_sched_yield "sched_yield"()
 
 cdef extern from "<sys/mman.h>" nogil:
     int PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS, MAP_NORESERVE
@@ -258,7 +259,9 @@ cdef inline int64_t sys_epoll_create() noexcept nogil:
     return result(c_epoll_create1(EPOLL_CLOEXEC))
 
 
-cdef inline int64_t sys_epoll_add(int epoll_fd, int fd, uint32_t events, uint64_t tag) noexcept nogil:
+cdef inline int64_t sys_epoll_add(
+    int epoll_fd, int fd, uint32_t events, uint64_t tag
+) noexcept nogil:
     cdef epoll_event event
     event.events = events
     event.data.u64 = tag
@@ -274,9 +277,10 @@ cdef inline int64_t sys_epoll_wait(
     int epoll_fd, epoll_event *events, int count, int timeout_ms
 ) noexcept nogil:
     cdef int64_t ready = c_epoll_wait(epoll_fd, events, count, timeout_ms)
-    if ready < 0:
-        return 0 if errno == EINTR else -errno
-    return ready
+    while ready < 0 and errno == EINTR:
+        # A stopped process comes back so (signal(7)): look what has arrived, without waiting more.
+        ready = c_epoll_wait(epoll_fd, events, count, 0)
+    return result(ready)
 
 
 cdef inline int64_t sys_eventfd() noexcept nogil:
@@ -307,6 +311,10 @@ cdef inline int64_t sys_private_descriptors(int keep_a, int keep_b) noexcept nog
     if high > low + 1 and c_close_range(low + 1, high - 1, 0) < 0:
         return -errno
     return result(c_close_range(high + 1, ~<unsigned int> 0, 0))
+
+
+cdef inline void sys_yield() noexcept nogil:
+    c_sched_yield()
 
 
 cdef inline int64_t sys_spare_descriptor(int fd) noexcept nogil:

@@ -29,8 +29,9 @@ from ngage_core.wheel cimport tick_of, wheel_open
 cdef inline int64_t set_listener_options(int fd, const Options *options) noexcept nogil:
     """All of them are inherited by accepted sockets (tcp(7)), so none costs a call per connection.
 
-    0, or -errno: only a congestion control that was asked for by name and is not there fails.
+    0, or -errno (ENOENT): only a congestion control asked for by name and not there fails.
     """
+    cdef int64_t status = 0
     sys_option(fd, SOL_SOCKET, SO_REUSEADDR, 1)
     sys_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)
     sys_option(fd, IPPROTO_TCP, TCP_NODELAY, 1)
@@ -45,9 +46,9 @@ cdef inline int64_t set_listener_options(int fd, const Options *options) noexcep
     if options.notsent_lowat_bytes:
         sys_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, options.notsent_lowat_bytes)
     if options.congestion_control[0]:
-        return sys_option_bytes(fd, IPPROTO_TCP, TCP_CONGESTION, options.congestion_control,
-                                <socklen_t> strlen(options.congestion_control))
-    return 0
+        status = sys_option_bytes(fd, IPPROTO_TCP, TCP_CONGESTION, options.congestion_control,
+                                  <socklen_t> strlen(options.congestion_control))
+    return status
 
 
 cdef inline int64_t listener_open(const Options *options) noexcept nogil:
@@ -109,6 +110,8 @@ cdef inline void thread_close(Shard *shard) noexcept nogil:
         if shard.commands[index].payload != NULL:
             payload_release(shard.commands[index].payload)
         ring_popped(&shard.commands_ring)
+    if shard.drain.on:
+        payload_release(shard.drain.reason)
     for which in range(7):
         if shard.deflater_open[which]:
             deflateEnd(&shard.deflaters[which])

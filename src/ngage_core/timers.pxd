@@ -19,6 +19,7 @@ from ngage_core.handshake cimport refuse
 from ngage_core.ingest cimport fail, may_read
 from ngage_core.lifecycle cimport doom, queue_read, queue_write, set_deadline
 from ngage_core.limits cimport DRAIN_STEP_MS, WHEEL_SLOTS, WHEEL_TICK_MS
+from ngage_core.payload cimport Payload, payload_release
 from ngage_core.shard cimport Shard, list_add
 from ngage_core.sysio cimport sys_tcp_info, tcp_info
 from ngage_core.wheel cimport tick_of, tick_passed, ticks_of, wheel_add, wheel_remove
@@ -133,24 +134,28 @@ cdef inline void try_paused(Shard *shard) noexcept nogil:
 
 # The drain.
 
-cdef inline void close_when_sent(Shard *shard, uint32_t index, int code) noexcept nogil:
+cdef inline void close_when_sent(Shard *shard, uint32_t index) noexcept nogil:
     """Close after everything published so far is out; the deadline bounds a slow reader's."""
     cdef Conn *conn = &shard.slab.conns[index]
     if conn.state == CONN_OPEN:
-        shard.slab.colds[index].close_code = <unsigned short> code
         conn.flags |= F_CLOSE_WHEN_SENT
         queue_write(shard, index)
     elif conn.state == CONN_HEAD:
         refuse(shard, index, 503, b"this server is going away")
 
 
-cdef inline void drain_begin(Shard *shard, int code, uint64_t milliseconds) noexcept nogil:
+cdef inline void drain_begin(
+    Shard *shard, int code, Payload *reason, uint64_t milliseconds
+) noexcept nogil:
     """Spread over the time, but not slower than a thousand a second in all shards together."""
     cdef uint64_t steps = milliseconds // DRAIN_STEP_MS + 1
     cdef uint64_t least = 1000 // (1000 // DRAIN_STEP_MS) // shard.hub.options.shards + 1
     cdef uint64_t per_step = shard.slab.used // steps + 1
+    if shard.drain.on:
+        payload_release(shard.drain.reason)
     shard.drain.on = True
     shard.drain.code = code
+    shard.drain.reason = reason
     shard.drain.next = 0
     shard.drain.due_ms = shard.now_ms
     shard.drain.per_step = <uint32_t> (per_step if per_step > least else least)
@@ -165,7 +170,7 @@ cdef inline void drain_step(Shard *shard) noexcept nogil:
         index = shard.drain.next
         shard.drain.next += 1
         if shard.slab.conns[index].state in (CONN_HEAD, CONN_OPEN):
-            close_when_sent(shard, index, shard.drain.code)
+            close_when_sent(shard, index)
             closed += 1
 
 

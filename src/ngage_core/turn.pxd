@@ -50,7 +50,9 @@ cdef enum:
 
 # Commands.
 
-cdef inline bint command_client(Shard *shard, const Command *command, uint32_t *index) noexcept nogil:
+cdef inline bint command_client(
+    Shard *shard, const Command *command, uint32_t *index
+) noexcept nogil:
     """The slot of a command's target, if the same client is still in it and open."""
     index[0] = handle_index(command.target)
     if (index[0] < shard.slab.touched
@@ -87,7 +89,12 @@ cdef inline void command_close(Shard *shard, const Command *command) noexcept no
 
 cdef inline void command_close_channel(Shard *shard, const Command *command) noexcept nogil:
     cdef Members *members = shard.members[command.target]
-    if members != NULL and members.count:
+    if members == NULL or members.count == 0:
+        payload_release(command.payload)
+    else:
+        if members.close_reason != NULL:
+            payload_release(members.close_reason)
+        members.close_reason = command.payload
         members.closing = <uint32_t> members.count
         members.close_code = command.code
         members.close_due_ms = shard.now_ms
@@ -109,7 +116,7 @@ cdef inline void take_commands(Shard *shard) noexcept nogil:
             command_close_channel(shard, &command)
         elif command.kind == COMMAND_DRAIN:
             stop_accepting(shard)
-            drain_begin(shard, command.code, command.milliseconds)
+            drain_begin(shard, command.code, command.payload, command.milliseconds)
         else:
             shard.running = False
 
@@ -145,13 +152,14 @@ cdef inline void resume_accepting(Shard *shard) noexcept nogil:
 
 
 cdef inline void out_of_descriptors(Shard *shard) noexcept nogil:
-    """Use the spare one to take a caller off the queue and hang up, rather than leave it waiting."""
+    """With the spare one, take a caller off the queue and hang up: better than no answer."""
     cdef int64_t fd
-    shard.counters.refused_descriptors += 1
     if shard.spare_fd >= 0:
         sys_close(shard.spare_fd)
+        # accept(2) wants a descriptor before it looks at the queue, so there may be nobody in it.
         fd = shard.ops.accept(shard.poller, shard.listener, NULL, NULL)
         if fd >= 0:
+            shard.counters.refused_descriptors += 1
             sys_close(<int> fd)
         shard.spare_fd = <int> sys_spare_descriptor(shard.wake_fd)
     pause_accepting(shard)

@@ -11,6 +11,7 @@ from libc.string cimport memchr, memcmp
 from ngage_core.deflate cimport WINDOW_BITS_MAX, WINDOW_BITS_MIN
 from ngage_core.limits cimport HEAD_BYTES_MAX, HEADERS_MAX, REQUEST_LINE_BYTES_MAX
 from ngage_core.sha1 cimport CLIENT_KEY_BYTES
+from ngage_core.span cimport Span, cut, has_token, is_token_byte, span_is, span_of, trimmed
 
 cdef enum HeadState:  # of an unfinished head; positive values are HTTP statuses
     HEAD_MORE = 0
@@ -37,11 +38,6 @@ cdef enum HeaderName:
     NAME_TRANSFER_ENCODING = 11
 
 
-cdef struct Span:
-    const uint8_t *data
-    size_t bytes
-
-
 cdef struct Request:
     int method
     Span method_name
@@ -65,78 +61,6 @@ cdef struct Request:
     bint window_bits_asked
     uint32_t seen  # bit per HeaderName
     uint32_t doubled
-
-
-cdef inline bint is_token_byte(uint8_t c) noexcept nogil:
-    """tchar, RFC 9110 section 5.6.2."""
-    if 48 <= c <= 57 or 65 <= c <= 90 or 97 <= c <= 122:
-        return True
-    return c in (33, 35, 36, 37, 38, 39, 42, 43, 45, 46, 94, 95, 96, 124, 126)
-
-
-cdef inline uint8_t lower(uint8_t c) noexcept nogil:
-    return c + 32 if 65 <= c <= 90 else c
-
-
-cdef inline bint span_is(Span span, const char *text, size_t size) noexcept nogil:
-    """Equal, ASCII letters in any case; `text` is lower case."""
-    cdef size_t i
-    if span.bytes != size:
-        return False
-    for i in range(size):
-        if lower(span.data[i]) != <uint8_t> text[i]:
-            return False
-    return True
-
-
-cdef inline Span span_of(const uint8_t *data, size_t size) noexcept nogil:
-    cdef Span span
-    span.data = data
-    span.bytes = size
-    return span
-
-
-cdef inline Span trimmed(Span span) noexcept nogil:
-    while span.bytes and span.data[0] in (32, 9):
-        span.data += 1
-        span.bytes -= 1
-    while span.bytes and span.data[span.bytes - 1] in (32, 9):
-        span.bytes -= 1
-    return span
-
-
-cdef inline Span cut(Span *rest, uint8_t separator) noexcept nogil:
-    """Take what stands before the separator off `rest`, without the white space around it."""
-    cdef Span piece = rest[0]
-    cdef const uint8_t *at = NULL
-    if rest.bytes:
-        at = <const uint8_t *> memchr(rest.data, separator, rest.bytes)
-    if at == NULL:
-        rest[0] = span_of(rest.data + rest.bytes, 0)
-    else:
-        piece.bytes = <size_t> (at - piece.data)
-        rest[0] = span_of(at + 1, rest.bytes - piece.bytes - 1)
-    return trimmed(piece)
-
-
-cdef inline Span cut_last(Span *rest, uint8_t separator) noexcept nogil:
-    """Take what stands behind the last separator off `rest`, without the white space around it."""
-    cdef Span piece = rest[0]
-    while rest.bytes and rest.data[rest.bytes - 1] != separator:
-        rest.bytes -= 1
-    piece.data += rest.bytes
-    piece.bytes -= rest.bytes
-    if rest.bytes:
-        rest.bytes -= 1
-    return trimmed(piece)
-
-
-cdef inline bint has_token(Span list_value, const char *token, size_t size) noexcept nogil:
-    cdef Span rest = list_value
-    while rest.bytes:
-        if span_is(cut(&rest, 44), token, size):
-            return True
-    return False
 
 
 cdef inline int head_progress(
@@ -216,7 +140,7 @@ cdef inline int parse_window_bits(Span value) noexcept nogil:
 
 
 cdef inline bint accept_offer(Span offer, Request *request) noexcept nogil:
-    """One permessage-deflate offer (RFC 7692 section 7.1): unknown or doubled parameters decline it."""
+    """One permessage-deflate offer (RFC 7692 section 7.1); an unknown parameter declines it."""
     cdef Span rest = offer, parameter, name
     cdef uint32_t seen = 0, bit
     cdef bint valued
@@ -364,9 +288,9 @@ cdef inline int parse_header_line(Span line, Request *request) noexcept nogil:
 
 cdef inline int check_upgrade(const Request *request) noexcept nogil:
     """Section 4.2.1: 0, or the status to refuse with."""
-    cdef uint32_t once = (1 << NAME_HOST | 1 << NAME_UPGRADE | 1 << NAME_CONNECTION
-                          | 1 << NAME_KEY | 1 << NAME_VERSION)
-    if request.doubled & once or (request.seen & once) != once:
+    cdef uint32_t needed = (1 << NAME_HOST | 1 << NAME_UPGRADE | 1 << NAME_CONNECTION
+                            | 1 << NAME_KEY | 1 << NAME_VERSION)
+    if request.doubled & (needed | 1 << NAME_ORIGIN) or (request.seen & needed) != needed:
         return 400
     if request.method != METHOD_GET:
         return 405

@@ -55,6 +55,9 @@ cdef inline uint32_t utf8_step(uint32_t state, const uint8_t *data, size_t size)
             byte = data[at]
             if byte < (state >> 8 & 0xFF) or byte > (state >> 16 & 0xFF):
                 return <uint32_t> UTF8_INVALID
-            state = utf8_owed((state & 0xFF) - 1, 0x80, 0xBF) if (state & 0xFF) > 1 else UTF8_COMPLETE
+            if (state & 0xFF) > 1:
+                state = utf8_owed((state & 0xFF) - 1, 0x80, 0xBF)
+            else:
+                state = UTF8_COMPLETE
         at += 1
     return state

@@ -60,6 +60,8 @@ cdef inline void wheel_remove(Wheel *wheel, Conn *conns, uint32_t index) noexcep
         conns[conn.wheel_next].wheel_previous = conn.wheel_previous
 
 
-cdef inline void wheel_move(Wheel *wheel, Conn *conns, uint32_t index, uint32_t tick) noexcept nogil:
+cdef inline void wheel_move(
+    Wheel *wheel, Conn *conns, uint32_t index, uint32_t tick
+) noexcept nogil:
     wheel_remove(wheel, conns, index)
     wheel_add(wheel, conns, index, tick)

@@ -180,7 +180,9 @@ cdef inline void begin_close(
 
 # The lag policy.
 
-cdef inline void tell_gap(Shard *shard, uint32_t index, uint64_t first, uint64_t last) noexcept nogil:
+cdef inline void tell_gap(
+    Shard *shard, uint32_t index, uint64_t first, uint64_t last
+) noexcept nogil:
     """A ping that names the offsets skipped: the one frame that may tell a raw client anything
     without being taken for a publication (docs/reference/raw-protocol.md)."""
     cdef char text[64]
@@ -322,7 +324,8 @@ cdef inline void after_write(Shard *shard, uint32_t index) noexcept nogil:
             queue_write(shard, index)
     elif conn.flags & F_CLOSE_WHEN_SENT and conn.state == CONN_OPEN:
         conn.flags &= ~F_CLOSE_WHEN_SENT
-        begin_close(shard, index, shard.slab.colds[index].close_code, NULL, 0)
+        begin_close(shard, index, shard.drain.code, payload_plain(shard.drain.reason),
+                    shard.drain.reason.plain_bytes)
     elif conn.flags & F_SHUT_WHEN_SENT and conn.partial == NULL and conn.outbox == NULL:
         conn.flags &= ~F_SHUT_WHEN_SENT
         conn.state = CONN_LINGER

@@ -218,7 +218,6 @@ async def test_drain_tells_each_client(edge: ngage.Edge) -> None:
     assert {code for code, _ in await drained_with(edge, code=1012)} == {1012}
 
 
-@pytest.mark.xfail(reason="the core drains without the reason")
 async def test_drain_with_a_reason(edge: ngage.Edge) -> None:
     assert await drained_with(edge, reason="back soon") == {(1001, "back soon")}
 

@@ -199,7 +199,6 @@ def test_disconnect_a_channel(daemon: Daemon, channel: str) -> None:
     assert closed_with(daemon, channel, code=4001)[0] == 4001
 
 
-@pytest.mark.xfail(reason="the core closes a whole channel without the reason")
 def test_disconnect_a_channel_with_a_reason(daemon: Daemon, channel: str) -> None:
     assert closed_with(daemon, channel) == (3503, "force disconnect")
     assert closed_with(daemon, channel, code=4001, reason="over") == (4001, "over")

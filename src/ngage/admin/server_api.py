@@ -140,11 +140,9 @@ class ServerApi:
             raise bad_request("exactly one of client, channel and user is needed")
         if call.user:
             raise Failure(400, NOT_AVAILABLE, "user: clients have no users without authentication")
-        if call.client:
-            taken = self._edge.disconnect(call.client, call.code, call.reason)
-        else:
-            taken = self._readable(call.channel).disconnect(call.code, call.reason)
-        if not taken:
+        if call.channel:
+            self._readable(call.channel).disconnect(call.code, call.reason)
+        elif not self._edge.disconnect(call.client, call.code, call.reason):
             raise Failure(429, TOO_MANY_REQUESTS, "too many requests, try again")
         return {}
 

@@ -17,7 +17,7 @@ from ngage_core.sysio cimport (
 
 
 # Name: (default, least, most). The ceilings that are bounds of the core stand in limits.pxd.
-NUMBERS = {
+_NUMBERS = {
     "shards": (1, 1, SHARDS_MAX),
     "connections_per_shard": (1, 1, SHARD_CONNECTIONS_MAX),
     "handshake_timeout_ms": (5000, 1, 3600000),
@@ -47,7 +47,7 @@ cdef int read_options(Options *options, dict given) except -1:
     cdef dict number = {}
     cdef bytes congestion = given.pop("congestion_control", "").encode("ascii")
     options.echo = given.pop("echo", False)
-    for name, (default, least, most) in NUMBERS.items():
+    for name, (default, least, most) in _NUMBERS.items():
         number[name] = in_range(name, given.pop(name, default), least, most)
     if given:
         raise TypeError(f"no such option: {', '.join(given)}")

@@ -121,17 +121,20 @@ def test_r7_readers_that_stall_cost_nothing(tmp_path: Path) -> None:
 # X11
 
 
-def test_x11_an_edge_that_was_stopped_loses_nobody() -> None:
-    """On waking it reads first and judges then: nobody is late who had been waiting for it."""
-    short = settings(ping_interval_seconds=1, pong_timeout_seconds=0.5, message_timeout_seconds=0.5)
-    with Daemon(*short) as edge, GoodClients(edge) as good, Raw(edge.public) as client:
+def test_x11_an_edge_that_was_stopped_reads_before_it_judges() -> None:
+    """The rest of a message came in time, but the edge woke after the deadline."""
+    with (
+        Daemon(*settings(message_timeout_seconds=2)) as edge,
+        GoodClients(edge) as good,
+        Raw(edge.public) as client,
+    ):
         client.upgrade("/ws/stage")
         data = frames.client_frame(b"hello", frames.BINARY)
         client.send(data[:-1])
         wait_until(lambda: gauges(edge)["inbound_states"] == 1, "half a message is there")
         edge.send_signal(signal.SIGSTOP)
         client.send(data[-1:])
-        time.sleep(1)  # that time passes is the fault itself
+        time.sleep(3)  # that time passes is the fault itself
         edge.send_signal(signal.SIGCONT)
         client.ping()
         good.check()

@@ -143,6 +143,7 @@ def test_memory_of_slow_viewers(figure: Figure) -> None:
 @pytest.mark.timeout(1800)
 def test_a_large_crowd_is_served_completely(figure: Figure) -> None:
     fans, publications = 200_000, 10
+    alone = resident_bytes()
     with engine(shards=shards_for(fans)) as ours:
         started = time.monotonic()
         with crowd(ours.port, fans, check_padding=True, window=64) as swarm:
@@ -155,7 +156,7 @@ def test_a_large_crowd_is_served_completely(figure: Figure) -> None:
                 seconds.append((swarm.progress()["last_received_ns"] - sent) / 1e9)
             counters = swarm.progress()
             rss = resident_bytes(ours.pid)
-            fan_bytes = resident_bytes() / fans
+            fan_bytes = (resident_bytes() - alone) / fans
     figure(
         f"{fans:,} subscribers in one process: received, missing, doubled, out of order, altered",
         "{received:,}, {gaps}, {duplicates}, {reordered}, {corrupt}".format(**counters),

@@ -77,7 +77,7 @@ $(STAMPS)/build: $(STAMPS)/venv setup.py pyproject.toml $(CORE)
 	@touch $@
 
 $(STAMPS)/video: $(STAMPS)/build
-	$(PIP) --no-build-isolation -e '.[video]' \
+	@$(PIP) --no-build-isolation -e '.[video]' \
 	    || echo "make: no PyAV for this machine: the demo runs without its picture" >&2
 	@touch $@
 

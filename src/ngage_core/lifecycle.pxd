@@ -8,7 +8,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memset
 
-from ngage_core.atomic cimport ng_load
+from ngage_core.atomic cimport ng_load, ng_store_pointer
 from ngage_core.channel cimport Channel
 from ngage_core.conn cimport (
     CONN_DOOMED, CONN_FREE, CONN_HEAD, CONN_OPEN, F_BLOCKED, F_PAUSED, F_QUEUED, F_RESUME,
@@ -83,7 +83,7 @@ cdef inline Members *members_of(Shard *shard, Channel *channel) noexcept nogil:
         if members != NULL:
             members.channel = channel
             members.swept_head = ng_load(&channel.head)
-            shard.members[channel.id] = members
+            ng_store_pointer(<void **> &shard.members[channel.id], members)
     return members
 
 

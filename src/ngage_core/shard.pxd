@@ -14,7 +14,7 @@ from ngage_core.deflate cimport Buffer, z_stream
 from ngage_core.frame cimport FrameLimits, Inbound, inbound_clear, inbound_drop_data
 from ngage_core.hub cimport Hub
 from ngage_core.limits cimport (
-    CHANNELS_MAX, COMMAND_RING, EVENT_RING, POOLED_STATES_MAX, READ_BUFFER_BYTES,
+    CHANNELS_MAX, COMMAND_RING, EVENT_RING, PLAN_FRAMES_MAX, POOLED_STATES_MAX, READ_BUFFER_BYTES,
     REFUSALS_PER_SHARD, STAGING_BYTES, SUBSCRIPTIONS_PER_SLOT,
 )
 from ngage_core.members cimport Members, Subscription, Subscriptions
@@ -40,6 +40,8 @@ cdef struct Plan:
     bint deflated
     uint8_t *data
     size_t bytes
+    uint32_t count
+    Payload *frames[PLAN_FRAMES_MAX]  # what the bytes are made of, good for the turn
 
 
 # Slots waiting for something; as long as the slab, since a flag keeps each in once.

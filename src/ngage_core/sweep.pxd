@@ -23,7 +23,8 @@ from ngage_core.conn cimport (
 )
 from ngage_core.lifecycle cimport queue_write, set_blocked
 from ngage_core.limits cimport (
-    CHANNELS_MAX, CLOSES_PER_STEP, DRAIN_STEP_MS, STAGING_BYTES, SWEEP_QUANTUM, SWEEP_VISITS,
+    CHANNELS_MAX, CLOSES_PER_STEP, DRAIN_STEP_MS, PLAN_FRAMES_MAX, STAGING_BYTES, SWEEP_QUANTUM,
+    SWEEP_VISITS,
 )
 from ngage_core.members cimport Members, Subscription
 from ngage_core.payload cimport Payload, payload_deflated, payload_plain
@@ -51,7 +52,8 @@ cdef inline bint plan_build(
     cdef size_t size
     plan.members = NULL
     plan.bytes = 0
-    while offset < head:
+    plan.count = 0
+    while offset < head and plan.count < PLAN_FRAMES_MAX:
         payload = channel_at(members.channel, offset)
         if payload == NULL:
             return False
@@ -64,6 +66,8 @@ cdef inline bint plan_build(
         if plan.bytes == 0 and (size > STAGING_BYTES or offset + 1 == head):
             plan.data = data
             plan.bytes = size
+            plan.frames[0] = payload
+            plan.count = 1
             offset += 1
             break
         if plan.bytes + size > STAGING_BYTES:
@@ -71,6 +75,8 @@ cdef inline bint plan_build(
         memcpy(staging + plan.bytes, data, size)
         plan.data = staging
         plan.bytes += size
+        plan.frames[plan.count] = payload
+        plan.count += 1
         offset += 1
     plan.members = members
     plan.first = first
@@ -89,14 +95,14 @@ cdef inline void forget_plans(Shard *shard) noexcept nogil:
 cdef inline void sent_short(
     Shard *shard, Conn *conn, Subscription *subscription, Plan *plan, uint64_t sent
 ) noexcept nogil:
-    """Find the frame in which a plan stopped."""
+    """Find the frame in which a plan stopped. The log may have moved on since the plan was made."""
     cdef Payload *payload
     cdef bint deflated
     cdef uint64_t size
+    cdef uint32_t frame = 0
     while sent:
-        payload = channel_at(plan.members.channel, subscription.cursor)
-        if payload == NULL:
-            break  # the writer cannot have come round within a turn's grace: unreachable
+        payload = plan.frames[frame]
+        frame += 1
         deflated = plan_variant(payload, plan.deflated)
         size = payload.deflated_bytes if deflated else payload.plain_bytes
         subscription.cursor += 1

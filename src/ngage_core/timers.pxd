@@ -12,7 +12,7 @@ from ngage_core.atomic cimport ng_load, ng_peek
 from ngage_core.codes cimport CLOSE_NO_PONG, CLOSE_POLICY, OP_PING
 from ngage_core.conn cimport (
     CONN_CLOSING, CONN_DOOMED, CONN_FREE, CONN_HEAD, CONN_LINGER, CONN_OPEN, F_CLOSE_WHEN_SENT,
-    F_PAUSED, F_PINGED, NONE, Conn,
+    F_PAUSED, F_PINGED, F_SHUT_WHEN_SENT, NONE, Conn,
 )
 from ngage_core.frame cimport FIN
 from ngage_core.handshake cimport refuse
@@ -90,6 +90,9 @@ cdef inline void deadline_came(Shard *shard, uint32_t index) noexcept nogil:
         refuse(shard, index, 408, b"the request took too long")
     elif conn.state == CONN_OPEN:
         open_deadline(shard, index)
+    elif conn.flags & F_SHUT_WHEN_SENT and recently_acknowledged(
+            conn, shard.hub.options.close_timeout_ms):
+        set_deadline(shard, index, shard.hub.options.close_timeout_ms)  # a long answer, arriving
     else:
         doom(shard, index)
 

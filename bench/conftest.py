@@ -1,15 +1,14 @@
 """The table of figures that ends a run of the benches."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from bench.harness import Figure
+
 ROWS: list[tuple[str, str, str, str]] = []
 HEAD = ("figure", "measured", "floor", "target")
-
-Figure = Callable[..., None]
 
 
 @pytest.fixture

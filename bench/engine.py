@@ -10,11 +10,18 @@ import json
 import resource
 import sys
 import time
+from typing import Any
 
 from ngage_core.engine import LAG_RING, OPCODE_BINARY, Engine, limits
 from ngage_core.swarm import publication
 
-RING = {"lag": LAG_RING, "ring_frames": 1024, "ring_bytes": 1 << 20, "tick_ms": 0, "deflate": False}
+RING: dict[str, Any] = {
+    "lag": LAG_RING,
+    "ring_frames": 1024,
+    "ring_bytes": 1 << 20,
+    "tick_ms": 0,
+    "deflate": False,
+}
 
 
 def say(answer: dict[str, int]) -> None:

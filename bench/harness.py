@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,8 @@ HERE = Path(__file__).parent
 CONGESTION = "cubic"  # the machine's default may pace (bbr): then the bench measures a timer
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 SETTLE_SECONDS = 0.005  # a thread's time is added up when it goes to sleep
+
+Figure = Callable[..., None]  # of the fixture in conftest.py
 
 
 @dataclass(frozen=True)

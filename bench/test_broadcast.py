@@ -12,8 +12,8 @@ from statistics import median
 
 import pytest
 
-from bench.conftest import Figure
 from bench.harness import (
+    Figure,
     Server,
     crowd,
     engine,

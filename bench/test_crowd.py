@@ -6,8 +6,8 @@ from statistics import median
 
 import pytest
 
-from bench.conftest import Figure
 from bench.harness import (
+    Figure,
     crowd,
     engine,
     floor,

@@ -107,7 +107,7 @@ static void accept_all(int listener, int wanted) {
                     answered++;
                 continue;
             }
-            for (int accepted = 0; accepted < ACCEPTS_PER_TURN && socket_count < wanted; accepted++) {
+            for (int turn = 0; turn < ACCEPTS_PER_TURN && socket_count < wanted; turn++) {
                 fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
                 if (fd < 0)
                     break;

@@ -39,7 +39,7 @@ cdef enum:
     WINDOW_MAX = 65536
     WAKE_TAG = 0xFFFFFFFF
 
-POLL_SECONDS = 0.001
+_POLL_SECONDS = 0.001
 
 
 def publication(intended_ns: int, sequence: int, size: int) -> bytes:
@@ -147,7 +147,7 @@ cdef class Swarm:
         cdef int i
         for i in range(self.threads):
             while ng_load(&self.squads[i].answered) < self.squads[i].asked:
-                time.sleep(POLL_SECONDS)
+                time.sleep(_POLL_SECONDS)
 
     def connect(self, double timeout) -> int:
         """Connect every fan; returns how many are open after at most `timeout` seconds.
@@ -161,7 +161,7 @@ cdef class Swarm:
             self.sum(&total)
             if total.opened + total.failed >= <uint64_t> self.fans or time.monotonic() >= deadline:
                 return total.open
-            time.sleep(POLL_SECONDS)
+            time.sleep(_POLL_SECONDS)
 
     def wait_received(self, uint64_t per_fan, double timeout) -> bool:
         """Whether every open fan got at least so many publications since reset(), in time."""
@@ -169,7 +169,7 @@ cdef class Swarm:
         while not self.all_received(per_fan):
             if time.monotonic() > deadline:
                 return False
-            time.sleep(POLL_SECONDS)
+            time.sleep(_POLL_SECONDS)
         return True
 
     cdef bint all_received(self, uint64_t per_fan) noexcept nogil:

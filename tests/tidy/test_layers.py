@@ -22,9 +22,9 @@ CORE_LAYERS = {
     # 3: what a poller is, what all shards share; 4: the pollers, the state of a shard
     **dict.fromkeys(["poller", "hub"], 3),
     **dict.fromkeys(["epoll", "open", "shard"], 4),
-    # 5: the steps of a turn, the turn, the thread that takes it
+    # 5: the steps of a turn, the turn, the thread that takes it, the writer's side
     **dict.fromkeys(["lifecycle", "write", "handshake", "sweep", "ingest", "timers"], 5),
-    **dict.fromkeys(["turn", "thread", "swarm_squad"], 5),
+    **dict.fromkeys(["turn", "thread", "control", "swarm_squad"], 5),
     # 6: what Python holds
     **dict.fromkeys(["engine", "protocol", "swarm"], 6),
 }

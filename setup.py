@@ -11,13 +11,13 @@ from setuptools import Extension, setup
 
 CORE = Path("src/ngage_core")
 WARNINGS = ["-Wall", "-Wextra"]
+SANITIZE = "-fsanitize=address,undefined"
 FLAVOURS = {
     "release": (["-O2", "-g1", "-DNDEBUG"], []),
     "debug": (["-O0", "-g3", "-UNDEBUG"], []),
     "asan": (
-        ["-O1", "-g", "-UNDEBUG", "-fno-omit-frame-pointer"]
-        + ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
-        ["-fsanitize=address,undefined"],
+        ["-O1", "-g", "-UNDEBUG", "-fno-omit-frame-pointer", SANITIZE, "-fno-sanitize-recover"],
+        [SANITIZE],
     ),
 }
 

@@ -130,7 +130,8 @@ static size_t make_frame(unsigned char *frame, int payload_bytes, long sequence)
         frame[3] = payload_bytes & 255;
     }
     char numbers[48];
-    int size = snprintf(numbers, sizeof numbers, "%.0f %ld ", now_us(CLOCK_MONOTONIC) * 1e3, sequence);
+    int size = snprintf(numbers, sizeof numbers, "%.0f %ld ",
+                        now_us(CLOCK_MONOTONIC) * 1e3, sequence);
     memcpy(frame + header, numbers, size);
     return header + payload_bytes;
 }

@@ -84,7 +84,7 @@ case ${1:-} in
     build)
         require python venv headers compiler libc zlib
         if ! new_enough "$VENV/bin/python"; then
-            say "$VENV from $("$PYTHON" -c 'import sys; print(sys.executable, sys.version.split()[0])')"
+            say "$VENV from $("$PYTHON" -c 'import sys; print(sys.executable)'), $("$PYTHON" -V)"
             "$PYTHON" -m venv --clear "$VENV"
         fi
         # Dependency groups need pip 25.1; Debian 12 has 23.0.

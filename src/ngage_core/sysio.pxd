@@ -301,16 +301,20 @@ cdef inline void sys_event_clear(int fd) noexcept nogil:
 
 
 cdef inline int64_t sys_private_descriptors(int keep_a, int keep_b) noexcept nogil:
-    """Give the calling thread its own descriptor table with two of the shared one's entries."""
-    cdef unsigned int low = keep_a if keep_a < keep_b else keep_b
-    cdef unsigned int high = keep_b if keep_a < keep_b else keep_a
+    """Give the calling thread its own descriptor table with two of the shared one's entries, and
+    the standard streams, where the C library and the sanitizers have their last word."""
+    cdef unsigned int low = <unsigned int> (keep_a if keep_a < keep_b else keep_b)
+    cdef unsigned int high = <unsigned int> (keep_b if keep_a < keep_b else keep_a)
+    cdef unsigned int first = 3
     if c_unshare(CLONE_FILES) < 0:
         return -errno
-    if low > 0 and c_close_range(0, low - 1, 0) < 0:
+    if low > first and c_close_range(first, low - 1, 0) < 0:
         return -errno
-    if high > low + 1 and c_close_range(low + 1, high - 1, 0) < 0:
+    first = low + 1 if low >= first else first
+    if high > first and c_close_range(first, high - 1, 0) < 0:
         return -errno
-    return result(c_close_range(high + 1, ~<unsigned int> 0, 0))
+    first = high + 1 if high >= first else first
+    return result(c_close_range(first, ~<unsigned int> 0, 0))
 
 
 cdef inline void sys_yield() noexcept nogil:

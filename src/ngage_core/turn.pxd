@@ -20,8 +20,8 @@ from ngage_core.codes cimport CLOSE_SLOW
 from ngage_core.ingest cimport read_conn
 from ngage_core.lifecycle cimport conn_open, doom, members_of, reap, set_blocked
 from ngage_core.limits cimport (
-    ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN, COMMANDS_PER_TURN, OUTBOX_BYTES_MAX, READY_PER_TURN,
-    WHEEL_TICK_MS,
+    ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN, ACCEPTS_WHILE_SWEEPING, COMMANDS_PER_TURN,
+    OUTBOX_BYTES_MAX, READY_PER_TURN, READY_WHILE_SWEEPING, WHEEL_TICK_MS,
 )
 from ngage_core.members cimport Members
 from ngage_core.payload cimport Payload, payload_plain, payload_release
@@ -203,7 +203,8 @@ cdef inline bint accept_one(Shard *shard) noexcept nogil:
 
 cdef inline void accept_some(Shard *shard) noexcept nogil:
     cdef int taken = 0
-    while shard.accepting and taken < ACCEPTS_PER_TURN and accept_one(shard):
+    cdef int most = ACCEPTS_WHILE_SWEEPING if shard.sweeping else ACCEPTS_PER_TURN
+    while shard.accepting and taken < most and accept_one(shard):
         taken += 1
 
 
@@ -260,7 +261,8 @@ cdef inline void poll(Shard *shard, int wait_ms) noexcept nogil:
             wait_ms = 0
         else:
             reclaim_asleep(&shard.seen)
-    count = shard.ops.wait(shard.poller, ready, READY_PER_TURN, wait_ms)
+    count = shard.ops.wait(
+        shard.poller, ready, READY_WHILE_SWEEPING if shard.sweeping else READY_PER_TURN, wait_ms)
     ng_store(&shard.sleeping, 0)
     reclaim_awake(&shard.hub.reclaim, &shard.seen)
     shard.now_ms = sys_now_ms()
@@ -303,6 +305,7 @@ cdef inline int64_t turn(Shard *shard, int64_t channels_want) noexcept nogil:
     if shard.drain.on:
         drain_step(shard)
     channels_want = serve_active(shard)
+    shard.sweeping = channels_want == 0
     write_queued(shard)
     reap(shard)
     if shard.events_pushed:

@@ -39,25 +39,47 @@ cdef inline uint32_t utf8_lead(uint8_t lead) noexcept nogil:
     return <uint32_t> UTF8_INVALID
 
 
+cdef inline bint utf8_follows(uint8_t byte) noexcept nogil:
+    return (byte & 0xC0) == 0x80
+
+
+cdef inline size_t utf8_common(const uint8_t *data, size_t size) noexcept nogil:
+    """Bytes of a whole character at `data` if it is one of the common, unconstrained forms, else 0.
+
+    The rest (four bytes, leads E0 and ED, anything cut or wrong) is left to the state.
+    """
+    if size < 3 or data[0] < 0xC2 or not utf8_follows(data[1]):
+        return 0
+    if data[0] < 0xE0:
+        return 2
+    if data[0] == 0xE0 or data[0] == 0xED or data[0] >= 0xF0 or not utf8_follows(data[2]):
+        return 0
+    return 3
+
+
 cdef inline uint32_t utf8_step(uint32_t state, const uint8_t *data, size_t size) noexcept nogil:
     """The state after these bytes: UTF8_COMPLETE, UTF8_INVALID, or what is still owed."""
-    cdef size_t at = 0
+    cdef size_t at = 0, skip
     cdef uint8_t byte
     while at < size:
-        if state == UTF8_COMPLETE:
-            at += ng_ascii_prefix(data + at, size - at)
-            if at == size:
-                return state
-            state = utf8_lead(data[at])
-            if state == <uint32_t> UTF8_INVALID:
-                return state
-        else:
-            byte = data[at]
+        byte = data[at]
+        if state != UTF8_COMPLETE:
             if byte < (state >> 8 & 0xFF) or byte > (state >> 16 & 0xFF):
                 return <uint32_t> UTF8_INVALID
             if (state & 0xFF) > 1:
                 state = utf8_owed((state & 0xFF) - 1, 0x80, 0xBF)
             else:
                 state = UTF8_COMPLETE
-        at += 1
+            at += 1
+        elif byte < 0x80:
+            skip = ng_ascii_prefix(data + at, size - at)
+            at += skip if skip else 1
+        else:
+            skip = utf8_common(data + at, size - at)
+            if skip == 0:
+                state = utf8_lead(byte)
+                if state == <uint32_t> UTF8_INVALID:
+                    return state
+                skip = 1
+            at += skip
     return state

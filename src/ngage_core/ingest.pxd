@@ -373,8 +373,9 @@ cdef inline void read_conn(Shard *shard, uint32_t index, bint until_end) noexcep
     """
     cdef Conn *conn = &shard.slab.conns[index]
     cdef int64_t size
-    cdef int turn
-    for turn in range(READS_PER_TURN):
+    cdef int reads = 0
+    while reads < READS_PER_TURN:
+        reads += 1
         if conn.state == CONN_FREE or conn.state == CONN_DOOMED or not may_read(shard, index):
             return
         size = sys_receive(conn.fd, shard.read_buffer, READ_BUFFER_BYTES)

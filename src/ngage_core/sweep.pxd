@@ -247,11 +247,10 @@ cdef inline void collect_dirty(Shard *shard) noexcept nogil:
 
 cdef inline void close_some(Shard *shard, Members *members) noexcept nogil:
     """A step of a paced disconnect, from the youngest down, so that who joins now is not met."""
-    cdef uint32_t step
+    cdef uint32_t step = 0
     members.close_due_ms = shard.now_ms + DRAIN_STEP_MS
-    for step in range(<uint32_t> CLOSES_PER_STEP):
-        if members.closing == 0:
-            return
+    while members.closing and step < CLOSES_PER_STEP:
+        step += 1
         members.closing -= 1
         if members.closing < members.count:
             begin_close(shard, shard.subscriptions.items[members.items[members.closing]].conn,

@@ -152,15 +152,18 @@ cdef inline void resume_accepting(Shard *shard) noexcept nogil:
 
 
 cdef inline void out_of_descriptors(Shard *shard) noexcept nogil:
-    """With the spare one, take a caller off the queue and hang up: better than no answer."""
-    cdef int64_t fd
+    """With the spare one, take callers off the queue and hang up: better than no answer."""
+    cdef int64_t fd = 0
+    cdef int taken = 0
     if shard.spare_fd >= 0:
         sys_close(shard.spare_fd)
         # accept(2) wants a descriptor before it looks at the queue, so there may be nobody in it.
-        fd = shard.ops.accept(shard.poller, shard.listener, NULL, NULL)
-        if fd >= 0:
-            shard.counters.refused_descriptors += 1
-            sys_close(<int> fd)
+        while fd >= 0 and taken < ACCEPTS_PER_TURN:
+            taken += 1
+            fd = shard.ops.accept(shard.poller, shard.listener, NULL, NULL)
+            if fd >= 0:
+                shard.counters.refused_descriptors += 1
+                sys_close(<int> fd)
         shard.spare_fd = <int> sys_spare_descriptor(shard.wake_fd)
     pause_accepting(shard)
 

@@ -88,6 +88,8 @@ cdef inline int head_progress(
             return 414
         if end + 1 > HEAD_BYTES_MAX:
             return 431
+        if line == 0 and (end < 9 or memcmp(data + end - 9, b"HTTP/", 5) != 0):
+            return 400  # no HTTP version: another protocol's greeting, or HTTP/0.9
         if end == line + 1:
             head_size[0] = end + 1
             return HEAD_DONE

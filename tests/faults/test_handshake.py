@@ -236,6 +236,11 @@ def test_h8_other_protocols_are_closed_at_once(edge: Daemon, raw: Raw, data: byt
     assert refused(edge, "not_http") == before + 1
 
 
+def test_h8_another_greeting_is_refused_at_its_first_line(raw: Raw) -> None:
+    raw.send(b"SSH-2.0-OpenSSH_9.2p1\r\n")
+    assert raw.read_refusal() == 400
+
+
 def test_h8_upgrade_to_h2c(raw: Raw) -> None:
     raw.send(raw.request("/echo", Upgrade="h2c", HTTP2_Settings="AAMAAABk"))
     assert raw.read_refusal() == 400

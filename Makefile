@@ -93,7 +93,7 @@ $(STAMPS)/test: $(STAMPS)/video $(STAMPS)/node
 	$(PIP) --group test
 	@touch $@
 
-$(STAMPS)/lint: $(STAMPS)/build
+$(STAMPS)/lint: $(STAMPS)/video
 	$(PIP) --group lint --group test
 	@touch $@
 

@@ -11,6 +11,7 @@ import re
 from collections import deque
 from collections.abc import AsyncGenerator
 from itertools import islice
+from pathlib import Path
 
 from ngage.capacity import Plan, plan_shards, read_host
 from ngage.errors import (
@@ -81,6 +82,8 @@ class Bridge:
             address = self.engine.start()
         except OSError as error:
             raise StartError(f"cannot serve {self._address}: {error.strerror}") from error
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
         asyncio.get_running_loop().add_reader(self.engine.event_fd, self._take_events)
         self._running = True
         return address
@@ -234,7 +237,7 @@ def _make_engine(settings: Settings, plan: Plan) -> core.Engine:
             inbound_messages_per_second=settings.inbound_messages_per_second,
             inbound_bytes_per_second=settings.inbound_bytes_per_second,
             deflate_bytes_min=settings.deflate_bytes_min,
-            congestion_control=settings.congestion_control,
+            congestion_control=_congestion_control(settings.congestion_control),
             send_buffer_bytes=settings.send_buffer_bytes,
             notsent_lowat_bytes=settings.notsent_lowat_bytes,
             user_timeout_ms=_milliseconds(settings.user_timeout_seconds),
@@ -245,6 +248,14 @@ def _make_engine(settings: Settings, plan: Plan) -> core.Engine:
         )
     except ValueError as error:
         raise SettingsError(str(error)) from None
+
+
+def _congestion_control(name: str) -> str:
+    """What "auto" means here. bbr without the fq qdisc arms a timer for every socket it paces."""
+    if name != "auto":
+        return name
+    known = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
+    return "cubic" if known.exists() and "cubic" in known.read_text().split() else ""
 
 
 def _milliseconds(seconds: float) -> int:

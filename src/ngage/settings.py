@@ -124,7 +124,9 @@ class Settings:
     channels: Mapping[str, ChannelOptions] = field(default_factory=dict)
 
     # Sockets
-    congestion_control: str = option("", Text(15), "TCP congestion control; empty: the system's")
+    congestion_control: str = option(
+        "auto", Text(15), "TCP congestion control; auto: cubic if there is one; empty: the system's"
+    )
     send_buffer_bytes: int = option(0, Whole(0, 64 << 20), "SO_SNDBUF; 0 leaves it to the kernel")
     notsent_lowat_bytes: int = option(65536, Whole(0, 64 << 20), "TCP_NOTSENT_LOWAT; 0: off")
     user_timeout_seconds: float = option(30.0, Seconds(0, 3600), "TCP_USER_TIMEOUT; 0: off")

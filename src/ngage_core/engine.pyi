@@ -24,7 +24,7 @@ def backends() -> tuple[str, ...]:
 class Engine:
     """The shards of one listener, started by start() and ended by stop().
 
-    Raises OSError where the kernel refuses, ValueError for an option out of range.
+    Raises OSError where the kernel refuses, ValueError for an option it cannot have.
     """
 
     def __init__(

@@ -4,6 +4,7 @@ This is the writer's side of everything shared: it fills channels, replaces tabl
 it takes out of sight. The GIL makes it one writer. The shards' side is turn.pxd.
 """
 
+from libc.errno cimport ENOENT
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memset
@@ -160,6 +161,8 @@ cdef class Engine:
             raise ValueError("an engine starts once")
         self.started = True
         port_fd = claim_port(&self.control, self.share_port)
+        if port_fd == -ENOENT:  # nothing else here looks a name up
+            raise ValueError("congestion_control: the kernel has none of that name")
         if port_fd < 0:
             raise kernel_error(port_fd, "cannot listen")
         status = sys_eventfd()

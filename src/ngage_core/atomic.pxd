@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint64_t
 
+
 cdef extern from "ng_atomic.h" nogil:
     uint64_t ng_load(const uint64_t *word)
     uint64_t ng_peek(const uint64_t *word)

@@ -8,12 +8,12 @@ What leaves the ring is freed by reclaim.pxd when no shard can still be looking 
 Offsets start at 1, so that 0 is the position before the first publication.
 """
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
 from ngage_core.atomic cimport ng_load, ng_load_pointer, ng_store, ng_store_pointer
-from ngage_core.limits cimport CHANNEL_NAME_BYTES_MAX, CHANNELS_MAX
+from ngage_core.limits cimport CHANNELS_MAX, CHANNEL_NAME_BYTES_MAX
 from ngage_core.payload cimport Payload
 
 cdef enum:

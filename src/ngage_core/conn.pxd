@@ -6,7 +6,7 @@ paid for where it is touched, so it never moves and never pauses to grow. A hand
 index and a generation, so that a late command cannot reach the next tenant of the slot.
 """
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t, uint8_t
 
 from ngage_core.frame cimport Inbound
 from ngage_core.outbox cimport Outbox

@@ -23,12 +23,10 @@ from ngage_core.ring cimport (
     COMMAND_STOP, Command, ring_free, ring_pop_at, ring_popped, ring_push_at, ring_pushed,
     ring_waiting,
 )
-from ngage_core.shard cimport (
-    Shard, shard_allocate, shard_mark_dirty, shard_release, shard_wake,
-)
+from ngage_core.shard cimport Shard, shard_allocate, shard_mark_dirty, shard_release, shard_wake
 from ngage_core.span cimport Span
 from ngage_core.sysio cimport (
-    SO_REUSEADDR, SOL_SOCKET, pthread_create, pthread_join, sem_destroy, sem_init, sem_wait,
+    SOL_SOCKET, SO_REUSEADDR, pthread_create, pthread_join, sem_destroy, sem_init, sem_wait,
     sys_bind, sys_close, sys_eventfd, sys_listen, sys_local_name, sys_option, sys_socket,
     sys_yield,
 )

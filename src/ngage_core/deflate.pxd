@@ -9,6 +9,7 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport realloc
 from libc.string cimport memset
 
+
 cdef extern from "<zlib.h>" nogil:
     ctypedef struct z_stream:
         const uint8_t *next_in

@@ -2,4 +2,5 @@
 
 from ngage_core.poller cimport PollerOps
 
+
 cdef const PollerOps *epoll_ops() noexcept nogil

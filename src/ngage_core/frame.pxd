@@ -6,13 +6,13 @@ whole in the read buffer is unmasked in place and never copied. Every limit is c
 header, before a byte of payload is stored, and memory grows with bytes received, not announced.
 """
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
 from ngage_core.codes cimport (
-    CLOSE_GOING_AWAY, CLOSE_INTERNAL, CLOSE_NO_STATUS, CLOSE_NORMAL, CLOSE_PAYLOAD, CLOSE_PROTOCOL,
-    CLOSE_TOO_BIG, OP_BINARY, OP_CLOSE, OP_CONTINUATION, OP_PING, OP_PONG, OP_TEXT,
+    CLOSE_INTERNAL, CLOSE_NO_STATUS, CLOSE_PAYLOAD, CLOSE_PROTOCOL, CLOSE_TOO_BIG, OP_BINARY,
+    OP_CLOSE, OP_CONTINUATION, OP_PING, OP_PONG, OP_TEXT,
 )
 from ngage_core.limits cimport CONTROL_BYTES_MAX
 from ngage_core.simd cimport ng_mask

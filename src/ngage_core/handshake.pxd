@@ -1,122 +1,37 @@
 """From the first byte to the first frame: the request head, the HTTP answers, the upgrade.
 
 All of it happens in the shard, the control plane is not asked: a path is looked up in the table of
-answers, `/ws/CHANNEL` among the channels, `/echo` is there when it was switched on. Every answer
-but 101 ends the connection, so that nothing behind a refused upgrade is ever read as a second
-request.
+answers, `/ws/CHANNEL` among the channels, `/echo` is there when it was switched on.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcmp, memcpy, memset
 
+from ngage_core.answer cimport answer_path, refuse
 from ngage_core.atomic cimport ng_load, ng_load_pointer
 from ngage_core.channel cimport Channel, channel_name_valid, channel_named
 from ngage_core.codes cimport KEYFRAME
 from ngage_core.conn cimport (
-    CONN_CLOSING, CONN_OPEN, F_DEFLATE, F_SHARED_DEFLATE, F_SHUT_WHEN_SENT, KIND_ECHO, KIND_RAW,
-    KIND_REFUSED, Conn, ConnCold, conn_handle,
+    CONN_OPEN, F_DEFLATE, F_SHARED_DEFLATE, KIND_ECHO, KIND_RAW, KIND_REFUSED, Conn, ConnCold,
+    conn_handle,
 )
 from ngage_core.deflate cimport WINDOW_BITS_MAX
 from ngage_core.hub cimport Rules, is_trusted_proxy, origin_allowed
-from ngage_core.lifecycle cimport doom, drop_inbound, set_deadline, subscribe, unsubscribe_all
-from ngage_core.limits cimport CHANNEL_NAME_BYTES_MAX
+from ngage_core.lifecycle cimport set_deadline, subscribe
+from ngage_core.limits cimport ANSWER_BYTES_MAX, CHANNEL_NAME_BYTES_MAX
 from ngage_core.members cimport Subscription
-from ngage_core.paths cimport PathEntry, PathTable, entry_answer, table_find
-from ngage_core.payload cimport Payload, payload_retain
+from ngage_core.own cimport own_room
 from ngage_core.sha1 cimport ACCEPT_KEY_BYTES, accept_key_of
 from ngage_core.shard cimport Shard
 from ngage_core.span cimport Span, cut, cut_last, span_of
 from ngage_core.sysio cimport AF_INET, AF_INET6, inet_pton
-from ngage_core.upgrade cimport METHOD_HEAD, Request, parse_head
-from ngage_core.write cimport own_room, own_share, write_conn
-
-cdef enum:
-    ANSWER_BYTES_MAX = 1024
+from ngage_core.upgrade cimport Request, parse_head
 
 
 cdef struct Resume:
     bint asked
     bint recovered
-
-
-cdef inline const char *status_text(int status) noexcept nogil:
-    if status == 400:
-        return b"Bad Request"
-    if status == 403:
-        return b"Forbidden"
-    if status == 404:
-        return b"Not Found"
-    if status == 405:
-        return b"Method Not Allowed"
-    if status == 408:
-        return b"Request Timeout"
-    if status == 414:
-        return b"URI Too Long"
-    if status == 426:
-        return b"Upgrade Required"
-    if status == 431:
-        return b"Request Header Fields Too Large"
-    if status == 503:
-        return b"Service Unavailable"
-    return b"HTTP Version Not Supported"
-
-
-cdef inline const char *status_headers(int status) noexcept nogil:
-    if status == 405:
-        return b"Allow: GET, HEAD\r\n"
-    if status == 426:
-        return b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-    if status == 503:
-        return b"Retry-After: 5\r\n"
-    return b""
-
-
-cdef inline void end_after_answer(Shard *shard, uint32_t index) noexcept nogil:
-    cdef Conn *conn = &shard.slab.conns[index]
-    drop_inbound(shard, conn)
-    unsubscribe_all(shard, index)
-    conn.state = CONN_CLOSING
-    conn.flags |= F_SHUT_WHEN_SENT
-    set_deadline(shard, index, shard.hub.options.close_timeout_ms)
-    write_conn(shard, index)
-
-
-cdef inline void refuse(
-    Shard *shard, uint32_t index, int status, const char *reason
-) noexcept nogil:
-    """Answer with an HTTP error whose body is one line that says why, and end."""
-    cdef char text[ANSWER_BYTES_MAX]
-    cdef char body[256]
-    cdef uint8_t *room
-    cdef int body_bytes = snprintf(body, sizeof(body), b"%d %s: %s\n", status, status_text(status),
-                                   reason)
-    cdef int size = snprintf(
-        text, sizeof(text),
-        b"HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n"
-        b"Cache-Control: no-store\r\nConnection: close\r\n%s\r\n%s",
-        status, status_text(status), body_bytes, status_headers(status), body)
-    shard.counters.http_errors += 1
-    room = own_room(shard, index, <size_t> size)
-    if room != NULL:
-        memcpy(room, text, <size_t> size)
-        end_after_answer(shard, index)
-
-
-cdef inline void answer_path(Shard *shard, uint32_t index, const Request *request) noexcept nogil:
-    cdef PathTable *table = <PathTable *> ng_load_pointer(<void **> &shard.hub.paths)
-    cdef PathEntry *entry = table_find(
-        table, request.path.data, request.path.bytes, shard.hub.seed)
-    cdef Payload *answer
-    if entry == NULL:
-        refuse(shard, index, 404, b"nothing is here")
-        return
-    answer = entry_answer(entry)
-    payload_retain(answer)
-    shard.counters.http_answers += 1
-    if own_share(shard, index, answer, False,
-                 answer.head_bytes if request.method == METHOD_HEAD else answer.plain_bytes):
-        end_after_answer(shard, index)
 
 
 # The address a client is known by.

@@ -4,9 +4,8 @@ Options never change after start. Rules and the path table are replaced as a who
 is retired; channels are only ever added.
 """
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free
-from libc.string cimport memcmp, memcpy
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.string cimport memcmp
 
 from ngage_core.channel cimport Channel
 from ngage_core.limits cimport ORIGINS_MAX, PROXY_NETWORKS_MAX

@@ -4,14 +4,14 @@ Nobody closes a socket in the middle of a turn: it is doomed, which every other 
 reaped at the end. So a sweep or a batch of ready events never meets a slot that changed hands.
 """
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memset
 
 from ngage_core.atomic cimport ng_load, ng_store_pointer
 from ngage_core.channel cimport Channel
 from ngage_core.conn cimport (
-    CONN_DOOMED, CONN_FREE, CONN_HEAD, CONN_OPEN, F_BLOCKED, F_PAUSED, F_QUEUED, F_RESUME,
+    CONN_DOOMED, CONN_FREE, CONN_HEAD, F_BLOCKED, F_PAUSED, F_QUEUED, F_RESUME,
     F_SHARED_DEFLATE, KIND_ECHO, KIND_RAW, NONE, Conn, slab_give, slab_take,
 )
 from ngage_core.limits cimport SUBSCRIPTIONS_PER_CONNECTION

@@ -25,6 +25,7 @@ cdef enum:
     HEAD_BYTES_MAX = 16384
     REQUEST_LINE_BYTES_MAX = 8192
     HEADERS_MAX = 64
+    ANSWER_BYTES_MAX = 1024  # of an error or a 101, head and body
     PATHS_MAX = 65536
     HTTP_RESPONSE_BYTES_MAX = 67108864
     ORIGINS_MAX = 256

@@ -4,7 +4,7 @@ A chain of chunks, each either owning its bytes or holding a reference to a shar
 connection has an outbox only while something waits in it; broadcasts never pass through here.
 """
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 

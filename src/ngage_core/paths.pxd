@@ -5,8 +5,8 @@ an answer changes; old tables and answers are retired. A table has a few hundred
 readers (every shard) need no lock.
 """
 
-from libc.stdint cimport uint8_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdint cimport uint64_t, uint8_t
+from libc.stdlib cimport calloc, malloc
 from libc.string cimport memcmp, memcpy
 
 from ngage_core.atomic cimport ng_load_pointer, ng_store_pointer

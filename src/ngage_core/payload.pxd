@@ -6,13 +6,12 @@ reference belongs to the ring or table it stands in, one to every socket that is
 writing it (a short write): those alone outlive its place in the ring.
 """
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from ngage_core.atomic cimport ng_add, ng_sub
 from ngage_core.frame cimport FIN, RSV1, header_bytes, write_header
-from ngage_core.platform cimport NG_ASSERT_STATIC
 
 
 cdef struct Payload:

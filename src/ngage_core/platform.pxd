@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+
 cdef extern from "ng_platform.h" nogil:
     void NG_ASSERT_STATIC(bint condition)
     bint NG_LIKELY(bint condition)

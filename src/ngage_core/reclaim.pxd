@@ -10,7 +10,7 @@ thing gone, or the control plane sees the shard awake in the older epoch.
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, realloc
 
-from ngage_core.atomic cimport ng_add, ng_fence, ng_load, ng_load_seq, ng_store, ng_store_seq
+from ngage_core.atomic cimport ng_add, ng_fence, ng_load_seq, ng_store, ng_store_seq
 from ngage_core.payload cimport Payload, payload_release
 
 cdef enum:

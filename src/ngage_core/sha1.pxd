@@ -4,7 +4,7 @@ The input is always 60 bytes: 24 of the client's key and 36 of the protocol's GU
 blocks, the second all padding but four bytes.
 """
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint32_t, uint8_t
 from libc.string cimport memcpy, memset
 
 cdef enum:

@@ -3,19 +3,18 @@
 Everything here belongs to that thread alone, but for what is marked otherwise.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc
 
 from ngage_core.atomic cimport ng_load_seq, ng_or_seq, ng_store_seq
-from ngage_core.channel cimport Channel
 from ngage_core.conn cimport NONE, Conn, ConnCold, Slab
 from ngage_core.counters cimport Counters
 from ngage_core.deflate cimport Buffer, z_stream
 from ngage_core.frame cimport FrameLimits, Inbound, inbound_clear, inbound_drop_data
 from ngage_core.hub cimport Hub
 from ngage_core.limits cimport (
-    CHANNELS_MAX, COMMAND_RING, EVENT_RING, PLAN_FRAMES_MAX, POOLED_STATES_MAX, READ_BUFFER_BYTES,
-    REFUSALS_PER_SHARD, STAGING_BYTES, SUBSCRIPTIONS_PER_SLOT,
+    CHANNELS_MAX, COMMAND_RING, EVENT_RING, PLAN_FRAMES_MAX, POOLED_STATES_MAX,
+    READ_BUFFER_BYTES, REFUSALS_PER_SHARD, STAGING_BYTES, SUBSCRIPTIONS_PER_SLOT,
 )
 from ngage_core.members cimport Members, Subscription, Subscriptions
 from ngage_core.outbox cimport Outbox, outbox_clear

@@ -12,25 +12,24 @@ Between quanta the poller is asked, so that neither a handshake nor a ping waits
 channels take turns by the quantum, so that a small one does not wait for a large one.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 from libc.string cimport memcpy
 
 from ngage_core.atomic cimport ng_load, ng_take_seq
-from ngage_core.channel cimport Channel, channel_at
+from ngage_core.channel cimport channel_at
 from ngage_core.codes cimport RELIABLE
-from ngage_core.conn cimport (
-    CONN_OPEN, F_BLOCKED, F_SHARED_DEFLATE, NONE, Conn,
-)
+from ngage_core.conn cimport CONN_OPEN, F_BLOCKED, F_SHARED_DEFLATE, NONE, Conn
 from ngage_core.lifecycle cimport queue_write, set_blocked
 from ngage_core.limits cimport (
     CHANNELS_MAX, CLOSES_PER_STEP, DRAIN_STEP_MS, PLAN_FRAMES_MAX, STAGING_BYTES, SWEEP_QUANTUM,
     SWEEP_VISITS,
 )
 from ngage_core.members cimport Members, Subscription
+from ngage_core.own cimport begin_close
 from ngage_core.payload cimport Payload, payload_deflated, payload_plain
 from ngage_core.platform cimport NG_LIKELY, NG_LOWEST_BIT, NG_PREFETCH
 from ngage_core.shard cimport DIRTY_SUMMARY, Plan, Shard
-from ngage_core.write cimport apply_lag, begin_close, stop_inside, write_conn, write_failed
+from ngage_core.write cimport apply_lag, stop_inside, write_conn, write_failed
 
 cdef enum:
     PREFETCH_AHEAD = 6  # members; about one send's worth of memory latency

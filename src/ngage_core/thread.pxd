@@ -1,12 +1,11 @@
 """The life of a shard's thread: a descriptor table of its own, a listener, turns, the end."""
 
 from libc.errno cimport ENOMEM
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport strlen
 
-from ngage_core.atomic cimport ng_store
 from ngage_core.conn cimport CONN_FREE
-from ngage_core.deflate cimport deflateEnd, inflate_open, inflateEnd
+from ngage_core.deflate cimport deflateEnd, inflateEnd, inflate_open
 from ngage_core.hub cimport Options
 from ngage_core.lifecycle cimport doom, reap
 from ngage_core.limits cimport (
@@ -17,10 +16,11 @@ from ngage_core.reclaim cimport reclaim_asleep, reclaim_awake
 from ngage_core.ring cimport ring_pop_at, ring_popped, ring_waiting
 from ngage_core.shard cimport Shard
 from ngage_core.sysio cimport (
-    IPPROTO_TCP, SO_KEEPALIVE, SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF, SOL_SOCKET, TCP_CONGESTION,
-    TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_NODELAY, TCP_NOTSENT_LOWAT, TCP_USER_TIMEOUT,
-    sem_post, socklen_t, sys_bind, sys_block_signals, sys_close, sys_listen, sys_now_ms,
-    sys_option, sys_option_bytes, sys_private_descriptors, sys_socket, sys_spare_descriptor,
+    IPPROTO_TCP, SOL_SOCKET, SO_KEEPALIVE, SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF,
+    TCP_CONGESTION, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_NODELAY, TCP_NOTSENT_LOWAT,
+    TCP_USER_TIMEOUT, sem_post, socklen_t, sys_bind, sys_block_signals, sys_close, sys_listen,
+    sys_now_ms, sys_option, sys_option_bytes, sys_private_descriptors, sys_socket,
+    sys_spare_descriptor,
 )
 from ngage_core.turn cimport TAG_LISTENER, TAG_WAKE, turn
 from ngage_core.wheel cimport tick_of, wheel_open

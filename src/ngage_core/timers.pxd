@@ -6,24 +6,23 @@ alive, and whatever stands between has seen payload. Late by a whole suspension 
 since the poller comes before the timers in a turn.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
 
-from ngage_core.atomic cimport ng_load, ng_peek
+from ngage_core.answer cimport refuse
 from ngage_core.codes cimport CLOSE_NO_PONG, CLOSE_POLICY, OP_PING
 from ngage_core.conn cimport (
-    CONN_CLOSING, CONN_DOOMED, CONN_FREE, CONN_HEAD, CONN_LINGER, CONN_OPEN, F_CLOSE_WHEN_SENT,
-    F_PAUSED, F_PINGED, F_SHUT_WHEN_SENT, NONE, Conn,
+    CONN_DOOMED, CONN_FREE, CONN_HEAD, CONN_OPEN, F_CLOSE_WHEN_SENT, F_PAUSED, F_PINGED,
+    F_SHUT_WHEN_SENT, NONE, Conn,
 )
 from ngage_core.frame cimport FIN
-from ngage_core.handshake cimport refuse
-from ngage_core.ingest cimport fail, may_read
 from ngage_core.lifecycle cimport doom, queue_read, queue_write, set_deadline
 from ngage_core.limits cimport DRAIN_STEP_MS, WHEEL_SLOTS, WHEEL_TICK_MS
+from ngage_core.message cimport fail
+from ngage_core.own cimport begin_close, own_room
 from ngage_core.payload cimport Payload, payload_release
 from ngage_core.shard cimport Shard, list_add
 from ngage_core.sysio cimport sys_tcp_info, tcp_info
 from ngage_core.wheel cimport tick_of, tick_passed, ticks_of, wheel_add, wheel_remove
-from ngage_core.write cimport begin_close, is_behind, own_room, write_conn
 
 
 cdef inline bint recently_acknowledged(const Conn *conn, uint64_t within_ms) noexcept nogil:

@@ -7,24 +7,25 @@ Reading comes before judging deadlines, writing after both, and nothing is freed
 turn is bounded by the *_PER_TURN limits, so the worst a handshake waits for is one quantum.
 """
 
-from libc.errno cimport EAGAIN, ECONNABORTED, EMFILE, ENFILE
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.errno cimport EAGAIN, ECONNABORTED
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 from libc.string cimport memcpy, memset
 
-from ngage_core.atomic cimport ng_fence, ng_load, ng_store, ng_store_seq, ng_sub
-from ngage_core.conn cimport (
-    CONN_CLOSING, CONN_DOOMED, CONN_FREE, CONN_OPEN, F_BLOCKED, F_QUEUED, F_RESUME, KIND_NONE,
-    KIND_REFUSED, NONE, Conn, handle_generation, handle_index,
-)
+from ngage_core.atomic cimport ng_fence, ng_load, ng_store, ng_store_seq
 from ngage_core.codes cimport CLOSE_SLOW
+from ngage_core.conn cimport (
+    CONN_OPEN, F_BLOCKED, F_QUEUED, F_RESUME, KIND_NONE, KIND_REFUSED, NONE, Conn,
+    handle_generation, handle_index,
+)
 from ngage_core.ingest cimport read_conn
-from ngage_core.lifecycle cimport conn_open, doom, members_of, reap, set_blocked
+from ngage_core.lifecycle cimport conn_open, doom, reap, set_blocked
 from ngage_core.limits cimport (
-    ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN, ACCEPTS_WHILE_SWEEPING, COMMANDS_PER_TURN,
+    ACCEPTS_PER_TURN, ACCEPTS_WHILE_SWEEPING, ACCEPT_PAUSE_MS, COMMANDS_PER_TURN,
     OUTBOX_BYTES_MAX, READY_PER_TURN, READY_WHILE_SWEEPING, WHEEL_TICK_MS,
 )
 from ngage_core.members cimport Members
-from ngage_core.payload cimport Payload, payload_plain, payload_release
+from ngage_core.own cimport begin_close, own_share
+from ngage_core.payload cimport payload_plain, payload_release
 from ngage_core.poller cimport READY_GONE, READY_READ, READY_WRITE, Ready
 from ngage_core.reclaim cimport reclaim_asleep, reclaim_awake
 from ngage_core.ring cimport (
@@ -37,11 +38,8 @@ from ngage_core.sysio cimport (
     AF_INET, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage, socklen_t, sys_close,
     sys_event_clear, sys_event_raise, sys_now_ms, sys_spare_descriptor,
 )
-from ngage_core.timers cimport (
-    close_when_sent, drain_begin, drain_step, drain_unfinished, try_paused, turn_wheel,
-)
-from ngage_core.wheel cimport tick_of
-from ngage_core.write cimport begin_close, outbox_of, own_share, write_conn
+from ngage_core.timers cimport drain_begin, drain_step, drain_unfinished, try_paused, turn_wheel
+from ngage_core.write cimport write_conn
 
 cdef enum:
     TAG_LISTENER = -1

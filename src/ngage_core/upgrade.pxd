@@ -5,11 +5,11 @@ before the colon, doubled headers, a body) is refused, since a proxy in front ma
 A head is read in one piece once it is complete; until then only its lines are checked.
 """
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint32_t, uint8_t
 from libc.string cimport memchr, memcmp
 
 from ngage_core.deflate cimport WINDOW_BITS_MAX, WINDOW_BITS_MIN
-from ngage_core.limits cimport HEAD_BYTES_MAX, HEADERS_MAX, REQUEST_LINE_BYTES_MAX
+from ngage_core.limits cimport HEADERS_MAX, HEAD_BYTES_MAX, REQUEST_LINE_BYTES_MAX
 from ngage_core.sha1 cimport CLIENT_KEY_BYTES
 from ngage_core.span cimport Span, cut, has_token, is_token_byte, span_is, span_of, trimmed
 

@@ -4,7 +4,7 @@ The state between two pieces is one word: how many continuation bytes are owed, 
 next one must lie in. Only the byte after the lead has a range narrower than 80..BF.
 """
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint32_t, uint8_t
 
 from ngage_core.simd cimport ng_ascii_prefix
 

@@ -7,30 +7,26 @@ end of its log. A short write means the socket is full: no second try, the polle
 """
 
 from libc.errno cimport EAGAIN, ENOBUFS, ENOMEM
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 from libc.stdio cimport snprintf
 
 from ngage_core.atomic cimport ng_load, ng_load_pointer
 from ngage_core.channel cimport Channel, channel_at
-from ngage_core.codes cimport CLOSE_SLOW, KEYFRAME, LATEST, OP_CLOSE, OP_PING, RELIABLE
+from ngage_core.codes cimport CLOSE_SLOW, KEYFRAME, LATEST, OP_PING, RELIABLE
 from ngage_core.conn cimport (
-    CONN_CLOSING, CONN_DOOMED, CONN_FREE, CONN_HEAD, CONN_LINGER, CONN_OPEN, F_BLOCKED,
-    F_CLOSE_WHEN_SENT, F_PARTIAL_DEFLATED, F_PEER_DONE, F_SHARED_DEFLATE, F_SHUT_WHEN_SENT, NONE,
-    Conn,
+    CONN_DOOMED, CONN_FREE, CONN_LINGER, CONN_OPEN, F_BLOCKED, F_CLOSE_WHEN_SENT,
+    F_PARTIAL_DEFLATED, F_PEER_DONE, F_SHARED_DEFLATE, F_SHUT_WHEN_SENT, NONE, Conn,
 )
 from ngage_core.frame cimport FIN
-from ngage_core.lifecycle cimport (
-    doom, pause_reading, queue_read, queue_write, set_blocked, set_deadline, unsubscribe_all,
-)
-from ngage_core.limits cimport CLOSE_REASON_BYTES_MAX, IOVECS_MAX, WRITE_BYTES_PER_TURN
+from ngage_core.lifecycle cimport doom, queue_write, set_blocked, set_deadline
+from ngage_core.limits cimport IOVECS_MAX, WRITE_BYTES_PER_TURN
 from ngage_core.members cimport Subscription
-from ngage_core.outbox cimport (
-    Chunk, Outbox, outbox_consume, outbox_room, outbox_share,
-)
+from ngage_core.outbox cimport Chunk, Outbox, outbox_consume
+from ngage_core.own cimport begin_close, own_room
 from ngage_core.payload cimport (
     Payload, payload_deflated, payload_plain, payload_release, payload_retain,
 )
-from ngage_core.shard cimport Shard, give_outbox, take_outbox
+from ngage_core.shard cimport Shard, give_outbox
 from ngage_core.sysio cimport iovec, sys_shutdown_writes
 
 cdef enum PieceKind:
@@ -119,63 +115,6 @@ cdef inline void gather_publications(
             return  # overtaken while looking; the next round applies the policy
         gather_payload(all, PIECE_PUBLICATION, conn, payload, subscription)
         offset += 1
-
-
-# Bytes of the connection's own.
-
-cdef inline Outbox *outbox_of(Shard *shard, Conn *conn) noexcept nogil:
-    if conn.outbox == NULL:
-        conn.outbox = take_outbox(shard)
-    return conn.outbox
-
-
-cdef inline uint8_t *own_room(Shard *shard, uint32_t index, size_t size) noexcept nogil:
-    """Room for `size` bytes behind what waits already; no memory dooms the connection."""
-    cdef Outbox *outbox = outbox_of(shard, &shard.slab.conns[index])
-    cdef uint8_t *room = outbox_room(outbox, size) if outbox != NULL else NULL
-    if room == NULL:
-        doom(shard, index)
-        return NULL
-    queue_write(shard, index)
-    return room
-
-
-cdef inline bint own_share(
-    Shard *shard, uint32_t index, Payload *payload, bint deflated, uint32_t size
-) noexcept nogil:
-    """The same with a shared payload, whose reference is taken over."""
-    cdef Outbox *outbox = outbox_of(shard, &shard.slab.conns[index])
-    if outbox == NULL or not outbox_share(outbox, payload, deflated, size):
-        payload_release(payload)
-        doom(shard, index)
-        return False
-    queue_write(shard, index)
-    return True
-
-
-cdef inline void begin_close(
-    Shard *shard, uint32_t index, int code, const uint8_t *reason, size_t reason_bytes
-) noexcept nogil:
-    """Queue our close frame; nothing follows it. The peer has close_timeout_ms to answer."""
-    cdef Conn *conn = &shard.slab.conns[index]
-    cdef uint8_t *room
-    cdef size_t size = 2 + min(reason_bytes, <size_t> CLOSE_REASON_BYTES_MAX) if code else 0
-    cdef size_t i
-    if conn.state != CONN_OPEN:
-        return
-    room = own_room(shard, index, 2 + size)
-    if room == NULL:
-        return
-    room[0] = FIN | OP_CLOSE
-    room[1] = <uint8_t> size
-    if code:
-        room[2] = <uint8_t> (code >> 8)
-        room[3] = <uint8_t> code
-        for i in range(size - 2):
-            room[4 + i] = reason[i]
-    conn.state = CONN_CLOSING
-    unsubscribe_all(shard, index)
-    set_deadline(shard, index, shard.hub.options.close_timeout_ms)
 
 
 # The lag policy.

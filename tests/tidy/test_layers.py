@@ -23,7 +23,8 @@ CORE_LAYERS = {
     **dict.fromkeys(["poller", "hub"], 3),
     **dict.fromkeys(["epoll", "open", "shard"], 4),
     # 5: the steps of a turn, the turn, the thread that takes it, the writer's side
-    **dict.fromkeys(["lifecycle", "write", "handshake", "sweep", "ingest", "timers"], 5),
+    **dict.fromkeys(["lifecycle", "own", "write", "answer", "handshake", "message"], 5),
+    **dict.fromkeys(["ingest", "sweep", "timers"], 5),
     **dict.fromkeys(["turn", "thread", "control", "swarm_squad"], 5),
     # 6: what Python holds
     **dict.fromkeys(["engine", "protocol", "swarm"], 6),

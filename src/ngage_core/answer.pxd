@@ -1,0 +1,99 @@
+"""HTTP answers: the preencoded ones of the path table, and errors whose body says why.
+
+Every answer but 101 ends the connection, so that nothing behind a refused upgrade is ever read as a
+second request.
+"""
+
+from libc.stdint cimport uint32_t, uint8_t
+from libc.stdio cimport snprintf
+from libc.string cimport memcpy
+
+from ngage_core.atomic cimport ng_load_pointer
+from ngage_core.conn cimport CONN_CLOSING, F_SHUT_WHEN_SENT, Conn
+from ngage_core.lifecycle cimport drop_inbound, set_deadline, unsubscribe_all
+from ngage_core.limits cimport ANSWER_BYTES_MAX
+from ngage_core.own cimport own_room, own_share
+from ngage_core.paths cimport PathEntry, PathTable, entry_answer, table_find
+from ngage_core.payload cimport Payload, payload_retain
+from ngage_core.shard cimport Shard
+from ngage_core.upgrade cimport METHOD_HEAD, Request
+from ngage_core.write cimport write_conn
+
+
+cdef inline const char *status_text(int status) noexcept nogil:
+    if status == 400:
+        return b"Bad Request"
+    if status == 403:
+        return b"Forbidden"
+    if status == 404:
+        return b"Not Found"
+    if status == 405:
+        return b"Method Not Allowed"
+    if status == 408:
+        return b"Request Timeout"
+    if status == 414:
+        return b"URI Too Long"
+    if status == 426:
+        return b"Upgrade Required"
+    if status == 431:
+        return b"Request Header Fields Too Large"
+    if status == 503:
+        return b"Service Unavailable"
+    return b"HTTP Version Not Supported"
+
+
+cdef inline const char *status_headers(int status) noexcept nogil:
+    if status == 405:
+        return b"Allow: GET, HEAD\r\n"
+    if status == 426:
+        return b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    if status == 503:
+        return b"Retry-After: 5\r\n"
+    return b""
+
+
+cdef inline void end_after_answer(Shard *shard, uint32_t index) noexcept nogil:
+    cdef Conn *conn = &shard.slab.conns[index]
+    drop_inbound(shard, conn)
+    unsubscribe_all(shard, index)
+    conn.state = CONN_CLOSING
+    conn.flags |= F_SHUT_WHEN_SENT
+    set_deadline(shard, index, shard.hub.options.close_timeout_ms)
+    write_conn(shard, index)
+
+
+cdef inline void refuse(
+    Shard *shard, uint32_t index, int status, const char *reason
+) noexcept nogil:
+    """Answer with an HTTP error whose body is one line that says why, and end."""
+    cdef char text[ANSWER_BYTES_MAX]
+    cdef char body[256]
+    cdef uint8_t *room
+    cdef int body_bytes = snprintf(body, sizeof(body), b"%d %s: %s\n", status, status_text(status),
+                                   reason)
+    cdef int size = snprintf(
+        text, sizeof(text),
+        b"HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n"
+        b"Cache-Control: no-store\r\nConnection: close\r\n%s\r\n%s",
+        status, status_text(status), body_bytes, status_headers(status), body)
+    shard.counters.http_errors += 1
+    room = own_room(shard, index, <size_t> size)
+    if room != NULL:
+        memcpy(room, text, <size_t> size)
+        end_after_answer(shard, index)
+
+
+cdef inline void answer_path(Shard *shard, uint32_t index, const Request *request) noexcept nogil:
+    cdef PathTable *table = <PathTable *> ng_load_pointer(<void **> &shard.hub.paths)
+    cdef PathEntry *entry = table_find(
+        table, request.path.data, request.path.bytes, shard.hub.seed)
+    cdef Payload *answer
+    if entry == NULL:
+        refuse(shard, index, 404, b"nothing is here")
+        return
+    answer = entry_answer(entry)
+    payload_retain(answer)
+    shard.counters.http_answers += 1
+    if own_share(shard, index, answer, False,
+                 answer.head_bytes if request.method == METHOD_HEAD else answer.plain_bytes):
+        end_after_answer(shard, index)

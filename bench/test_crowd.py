@@ -44,6 +44,7 @@ def test_upgrades_while_a_broadcast_goes_on(figure: Figure) -> None:
     """
     rounds, period = 5, 0.1
     costs, quiet_ms, busy_ms, floors = [], [], [], []
+    quanta, pauses = [], []
     for _ in range(rounds):
         floors.append(floor_of_an_upgrade())
         with ExitStack() as stack:
@@ -70,6 +71,9 @@ def test_upgrades_while_a_broadcast_goes_on(figure: Figure) -> None:
                 time.sleep(period)
             must_be_complete(watchers, ours.sequence - first)
             costs.append((ours.cost() - before).total / UPGRADES)
+            counters = ours.ask("counters")
+            quanta.append(counters["quantum_us_max"] / 1000)
+            pauses.append(counters["pause_us_max"] / 1000)
             busy_ms.append(percentile_ms(watchers, 1.0))
     each, bare_each = median(costs), median(floors)
     figure(
@@ -82,6 +86,11 @@ def test_upgrades_while_a_broadcast_goes_on(figure: Figure) -> None:
         "  the last watcher of the worst publication: ms after the intended send",
         f"{median(busy_ms):.1f}",
         floor=f"{median(quiet_ms):.1f} (no upgrades)",
+    )
+    figure(
+        "  longest work between two quanta of a sweep: ms of CPU",
+        f"{median(pauses):.2f}",
+        target=f"a quantum's {median(quanta):.2f}",
     )
 
 

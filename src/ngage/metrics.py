@@ -41,6 +41,15 @@ GAUGES = {
     "outboxes": _Single("outboxes", "Clients with messages of their own pending"),
     "held_bytes": _Single("held_bytes", "Bytes of unfinished messages from clients"),
 }
+# Microseconds in the core, seconds here.
+LARGEST = {
+    "quantum_us_max": _Single(
+        "sweep_quantum_cpu_seconds_max", "Longest quantum of a broadcast in one go"
+    ),
+    "pause_us_max": _Single(
+        "sweep_pause_cpu_seconds_max", "Longest work between two quanta of one broadcast"
+    ),
+}
 COUNTERS = {
     "accepted": _Single("client_connections_accepted", "Connections accepted"),
     "deliveries": _Single("messages_sent", "Publications sent, once for each subscriber"),
@@ -87,7 +96,7 @@ SPLITS = (
 )
 # Shown by shard, in seconds.
 BY_SHARD_ONLY = frozenset({"cpu_us"})
-NAMED = GAUGES.keys() | COUNTERS.keys() | BY_SHARD_ONLY
+NAMED = GAUGES.keys() | COUNTERS.keys() | LARGEST.keys() | BY_SHARD_ONLY
 NAMED |= {counter for split in SPLITS for counter in split.counters.values()}
 
 
@@ -116,6 +125,8 @@ class EdgeCollector(Collector):
         for counter in sorted(counters.keys() - NAMED):
             about = counter.replace("_", " ").capitalize()
             yield CounterMetricFamily(f"ngage_{counter}", about, counters[counter])
+        for counter, (name, about) in LARGEST.items():
+            yield GaugeMetricFamily(f"ngage_{name}", about, counters[counter] / 1e6)
         yield GaugeMetricFamily("ngage_channels", "Channels", len(self._edge.channels))
         yield from self._collect_shards()
 

@@ -49,3 +49,6 @@ cdef struct Counters:
     uint64_t late_commands  # for a client that had gone
     uint64_t turns
     uint64_t sweeps
+    # The largest so far, in CPU time: of a quantum of a sweep, and of all that came between two.
+    uint64_t quantum_us_max
+    uint64_t pause_us_max

@@ -426,7 +426,9 @@ cdef class Engine:
         total["cpu_us"] = 0
         for counted in self.shard_counters():
             for name, value in counted.items():
-                total[name] += value
+                # Names say it: a largest value of all is the largest of the shards'.
+                total[name] = max(total[name], value) if name.endswith("_max") else (
+                    total[name] + value)
         return total
 
 

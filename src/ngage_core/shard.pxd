@@ -100,6 +100,7 @@ cdef struct Shard:
     uint32_t active_first
     uint32_t active_count
     bint sweeping  # the last turn left a sweep unfinished
+    uint64_t quantum_ended_us  # in CPU time
     Plan plans[2]
     uint8_t *staging[2]
     uint8_t *read_buffer

@@ -359,6 +359,12 @@ cdef inline uint64_t sys_thread_cpu_us(pthread_t thread) noexcept nogil:
     return <uint64_t> spent.tv_sec * 1000000 + <uint64_t> spent.tv_nsec // 1000
 
 
+cdef inline uint64_t sys_own_cpu_us() noexcept nogil:
+    cdef timespec spent
+    c_clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent)
+    return <uint64_t> spent.tv_sec * 1000000 + <uint64_t> spent.tv_nsec // 1000
+
+
 cdef inline void sys_block_signals() noexcept nogil:
     cdef sigset_t all_signals
     sigfillset(&all_signals)

@@ -36,7 +36,7 @@ from ngage_core.shard cimport DIRTY_SUMMARY, Shard
 from ngage_core.sweep cimport activate, collect_dirty, serve_active
 from ngage_core.sysio cimport (
     AF_INET, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage, socklen_t, sys_close,
-    sys_event_clear, sys_event_raise, sys_now_ms, sys_spare_descriptor,
+    sys_event_clear, sys_event_raise, sys_now_ms, sys_own_cpu_us, sys_spare_descriptor,
 )
 from ngage_core.timers cimport drain_begin, drain_step, drain_unfinished, try_paused, turn_wheel
 from ngage_core.write cimport write_conn
@@ -291,6 +291,25 @@ cdef inline void read_queued(Shard *shard) noexcept nogil:
         read_conn(shard, index, False)
 
 
+cdef inline int64_t sweep_on(Shard *shard) noexcept nogil:
+    """The turn's quantum, with the measure of what a broadcast in progress waits for."""
+    cdef uint64_t began, ended
+    cdef int64_t channels_want
+    if shard.active_count == 0:
+        shard.sweeping = False
+        return -1
+    began = sys_own_cpu_us()
+    if shard.sweeping:
+        shard.counters.pause_us_max = max(
+            shard.counters.pause_us_max, began - shard.quantum_ended_us)
+    channels_want = serve_active(shard)
+    ended = sys_own_cpu_us()
+    shard.counters.quantum_us_max = max(shard.counters.quantum_us_max, ended - began)
+    shard.quantum_ended_us = ended
+    shard.sweeping = channels_want == 0
+    return channels_want
+
+
 cdef inline int64_t turn(Shard *shard, int64_t channels_want) noexcept nogil:
     """One turn; returns what the channels want of the next one's sleep (see serve_active)."""
     cdef uint32_t tick = shard.wheel.tick
@@ -305,8 +324,7 @@ cdef inline int64_t turn(Shard *shard, int64_t channels_want) noexcept nogil:
         try_paused(shard)
     if shard.drain.on:
         drain_step(shard)
-    channels_want = serve_active(shard)
-    shard.sweeping = channels_want == 0
+    channels_want = sweep_on(shard)
     write_queued(shard)
     reap(shard)
     if shard.events_pushed:

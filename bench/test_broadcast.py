@@ -6,6 +6,7 @@ it. Medians of the exact CPU time of a round; user and system time, which the ti
 rounds together.
 """
 
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from statistics import median
@@ -27,6 +28,7 @@ from ngage_core.swarm import Swarm
 SUBSCRIBERS = 15_000
 BYTES = 128
 WARM_UP_ROUNDS = 5
+SWEEP_SECONDS = 0.25  # more than either takes for one round
 TICK_MS = 1000  # longer than a publication takes to all of them
 
 
@@ -42,6 +44,9 @@ class Contender:
     def round(self) -> None:
         before = self.server.cost()
         self.server.publish(self.mode, self.frames, BYTES)
+        # The floor answers when it has sent, the engine at once: whoever asked the fans meanwhile
+        # would take their CPU from them in the engine's rounds only (measured: 1.23x for 1.00x).
+        time.sleep(SWEEP_SECONDS)
         must_be_complete(self.swarm, self.server.sequence)
         cost = self.server.cost() - before
         self.rounds.append(cost.total / (self.frames * SUBSCRIBERS))
@@ -83,7 +88,7 @@ def both(stack: ExitStack, tick_ms: int) -> tuple[tuple[Server, Swarm], tuple[Se
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("fans", ["read afterwards", "read at once on another CPU"])
 def test_one_publication(figure: Figure, fans: str) -> None:
-    rounds = 250
+    rounds = 200
     with ExitStack() as stack:
         (bare, bare_crowd), (ours, our_crowd) = both(stack, tick_ms=0)
         bare.answer()  # of its accepts

@@ -113,8 +113,7 @@ def test_one_publication(figure: Figure, fans: str) -> None:
 
 @pytest.mark.timeout(1800)
 def test_eight_publications_pending(figure: Figure) -> None:
-    """A channel's tick holds back what follows a publication sent at once: first a single one,
-    then, as long as the tick lasts, eight that go out together."""
+    """A channel's tick collects what is published within it: in turns one publication and eight."""
     rounds = 60
     with ExitStack() as stack:
         (bare, bare_crowd), (ours, our_crowd) = both(stack, tick_ms=TICK_MS)

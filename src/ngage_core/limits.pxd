@@ -39,6 +39,7 @@ cdef enum:
     ECHO_MESSAGE_BYTES_MAX = 16777216  # Autobahn 9.1.6 echoes 16 MiB
     ECHO_FRAGMENTS_MAX = 65600  # Autobahn 9.3.1 sends 65,536 fragments
     HELD_BYTES_PER_SHARD = 268435456  # incomplete messages of all its connections
+    PONG_COST_BYTES = 64  # towards the byte rate: 16,384 pongs a second at 1 MiB
     CONTROL_BYTES_MAX = 125  # RFC 6455 section 5.5
     CLOSE_REASON_BYTES_MAX = 123
     INFLATED_KEPT_BYTES = 1048576

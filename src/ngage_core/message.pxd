@@ -27,7 +27,9 @@ from ngage_core.frame cimport (
     write_header,
 )
 from ngage_core.lifecycle cimport doom, drop_inbound, pause_reading, queue_write
-from ngage_core.limits cimport CONTROL_BYTES_MAX, ECHO_OUTBOX_BYTES_MAX, INFLATED_KEPT_BYTES
+from ngage_core.limits cimport (
+    CONTROL_BYTES_MAX, ECHO_OUTBOX_BYTES_MAX, INFLATED_KEPT_BYTES, PONG_COST_BYTES,
+)
 from ngage_core.outbox cimport outbox_pong
 from ngage_core.own cimport begin_close, outbox_of, own_room
 from ngage_core.ring cimport Message, ring_free, ring_push_at, ring_pushed
@@ -45,10 +47,13 @@ cdef inline void fail(Shard *shard, uint32_t index, int code) noexcept nogil:
     drop_inbound(shard, &shard.slab.conns[index])
 
 
-cdef inline bint over_rate(Shard *shard, uint32_t index, uint64_t size) noexcept nogil:
+cdef inline bint over_rate(
+    Shard *shard, uint32_t index, int status, uint64_t size
+) noexcept nogil:
     """Count a frame and its bytes in the client's current second; whether it is over its rate.
 
-    Over the byte rate the socket is merely not read for the rest of the second.
+    Over the byte rate the socket is merely not read for the rest of the second. A pong counts by
+    its bytes alone, each as a small frame's: a viewer who lags answers a ping for every gap.
     """
     cdef ConnCold *cold = &shard.slab.colds[index]
     cdef uint32_t second = <uint32_t> (shard.now_ms // 1000)
@@ -58,7 +63,9 @@ cdef inline bint over_rate(Shard *shard, uint32_t index, uint64_t size) noexcept
         cold.rate_second = second
         cold.rate_messages = 0
         cold.rate_bytes = 0
-    if cold.rate_messages < 65535:
+    if status == FOUND_PONG:
+        size += PONG_COST_BYTES
+    elif cold.rate_messages < 65535:
         cold.rate_messages += 1
     cold.rate_bytes = <uint32_t> min(<uint64_t> 0x7FFFFFFF, cold.rate_bytes + size)
     if cold.rate_bytes > shard.hub.options.inbound_bytes_per_second:
@@ -178,7 +185,7 @@ cdef inline void take_finding(
         return
     if shard.slab.conns[index].state != CONN_OPEN:
         return  # we have said goodbye; nothing but its answer counts
-    if over_rate(shard, index, found.bytes):
+    if over_rate(shard, index, status, found.bytes):
         fail(shard, index, CLOSE_POLICY)
     elif status == FOUND_PING:
         shard.counters.pings_received += 1

@@ -161,6 +161,12 @@ def test_f9_ping_flood_is_refused(viewer: Raw) -> None:
     assert viewer.read_close() == 1008
 
 
+def test_f9_pongs_are_no_flood(viewer: Raw) -> None:
+    """Whoever lags in a `ring` channel answers a ping for each gap: as many as we send."""
+    viewer.send(frame(b"gap 1-2", PONG) * 1000)
+    viewer.ping()
+
+
 def test_f10_tiny_fragments_hold_what_they_carry(edge: Daemon, viewer: Raw) -> None:
     """4,096 fragments of one byte are held in one buffer; the next is one too many."""
     viewer.send(frame(b"a", BINARY, fin=False) + frame(b"a", CONTINUATION, fin=False) * 4095)

@@ -18,7 +18,6 @@ from ngage_core.payload cimport Payload
 
 cdef enum:
     NAME_SLOTS = 2 * CHANNELS_MAX  # open addressing at half load
-    NO_CHANNEL = 0xFFFFFFFF
 
 
 cdef struct Channel:

@@ -8,7 +8,7 @@ from enum import IntEnum
 
 
 class CloseCode(IntEnum):
-    """Close codes the edge sends."""
+    """Close codes the edge sends, and those a host may want to send to its clients."""
 
     NORMAL = 1000
     GOING_AWAY = 1001

@@ -53,7 +53,7 @@ cdef extern from "<sys/socket.h>" nogil:
         size_t msg_controllen
         int msg_flags
     int SOCK_STREAM, SOCK_NONBLOCK, SOCK_CLOEXEC, SOL_SOCKET
-    int SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_ERROR, SO_LINGER
+    int SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_LINGER
     int MSG_DONTWAIT, MSG_NOSIGNAL, SHUT_WR
     cdef struct c_linger "linger":
         int l_onoff
@@ -223,14 +223,6 @@ cdef inline int64_t sys_option_bytes(
     int fd, int level, int name, const void *value, socklen_t size
 ) noexcept nogil:
     return result(c_setsockopt(fd, level, name, value, size))
-
-
-cdef inline int64_t sys_pending_error(int fd) noexcept nogil:
-    cdef int error = 0
-    cdef socklen_t size = sizeof(int)
-    if c_getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0:
-        return -errno
-    return -error
 
 
 cdef inline int64_t sys_tcp_info(int fd, tcp_info *info) noexcept nogil:

@@ -30,13 +30,6 @@ def edge() -> Iterator[Daemon]:
 
 
 @pytest.fixture
-def good(edge: Daemon) -> Iterator[GoodClients]:
-    with GoodClients(edge) as clients:
-        yield clients
-        clients.check()
-
-
-@pytest.fixture
 def echo(edge: Daemon, good: GoodClients) -> Iterator[Raw]:
     with Raw(edge.public) as client:
         client.upgrade("/echo", Sec_WebSocket_Extensions=DEFLATE)

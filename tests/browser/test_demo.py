@@ -39,7 +39,7 @@ def changed(one, other):
 
 
 def assert_moves_on(frames):
-    """On a busy machine the browser calls back twice for one picture; it never goes back in time."""
+    """A busy browser calls back twice for one picture; it never goes back in time."""
     times = [frame["time"] for frame in frames]
     assert times == sorted(times)
     assert len(set(times)) > len(times) // 2

@@ -1,7 +1,10 @@
 """What Python sees of a swarm: native WebSocket clients that check what each of them gets."""
 
 from array import array
-from typing import final
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, final
+
+from ngage_core.behaviour import Delay, Persona, Target
 
 def publication(intended_ns: int, sequence: int, size: int) -> bytes:
     """A publication a Swarm can check: two numbers, a space after each, padded to `size` bytes.
@@ -11,47 +14,79 @@ def publication(intended_ns: int, sequence: int, size: int) -> bytes:
     """
 
 def bucket_floors() -> array[int]:
-    """The least latency, in ns, that each bucket of Swarm.histogram() counts."""
+    """The least time, in ns, that each bucket of Swarm.histogram() counts."""
+
+class Violation(NamedTuple):
+    """Something a fan must never see. `kind` is one of VIOLATIONS; at_ns is CLOCK_MONOTONIC.
+
+    gap: publications `expected` to `got` - 1 are missing. duplicate, reordered: `got` came though
+    `expected` was next. corrupt: the bytes of `got` are altered. recovery: the server said that
+    nothing is missing, but `got` came where `expected` was next. tail: the fan stopped before
+    `expected` (the last one published). gap_note: an announced gap begins at offset `got`, not
+    `expected`. malformed: a rule of RFC 6455 was broken. close_code: `got` must not be sent.
+    """
+
+    kind: str
+    fan: int
+    channel: int
+    persona: int
+    expected: int
+    got: int
+    at_ns: int
+
+VIOLATIONS: tuple[str, ...]
 
 @final
 class Swarm:
-    """`fans` WebSocket connections to ws://HOST:PORT/PATH, spread over threads without the GIL.
+    """`fans` WebSocket clients, spread over threads without the GIL.
 
-    The threads start at once and wait for connect(). Methods may be called by one Python thread
-    at a time. Raises ValueError for an option out of range, OSError where the kernel refuses.
+    The threads start at once and wait for connect() or arrive(). Methods may be called by one
+    Python thread at a time. Raises ValueError for an option out of range, OSError where the kernel
+    refuses. A channel is a distinct path among the targets, numbered in order of appearance.
     """
 
     fans: int
     threads: int
+    channels: tuple[str, ...]
 
     def __init__(
         self,
-        host: str,
-        port: int,
-        path: str,
+        targets: Sequence[Target],
         *,
         fans: int,
+        personas: Sequence[Persona] = ...,
+        seed: int = 0,
         threads: int = 0,
         source: str = "",
         window: int = 256,
-        receive_buffer: int = 0,
         congestion: str = "",
         check_key: bool = True,
         check_padding: bool = False,
     ) -> None:
-        """host is a numeric IPv4 address.
-
-        threads: 0 takes as few as RLIMIT_NOFILE allows, which counts for each. source: a network,
-        such as "127.0.0.0/8", whose addresses are used, one for every 8,192 fans; "" leaves the
-        choice to the kernel. window: connects in flight for each thread. receive_buffer: SO_RCVBUF
-        in bytes, 0 for the default. congestion: TCP_CONGESTION of the fans' side. check_key: refuse
-        an answer whose Sec-WebSocket-Accept is wrong. check_padding: compare with publication().
+        """threads: 0 takes as few as RLIMIT_NOFILE allows, which counts for each. source: a
+        network, such as "127.0.0.0/8", whose addresses are used, one for every 8,192 fans; ""
+        leaves the choice to the kernel. window: connects in flight for each thread, while
+        connect() is at work. congestion: TCP_CONGESTION of the fans' side. check_key: refuse an
+        answer whose Sec-WebSocket-Accept is wrong. check_padding: compare with publication().
         """
 
     def connect(self, timeout: float) -> int:
-        """Connect every fan; returns how many are open after at most `timeout` seconds.
+        """Let every fan arrive as fast as the window allows; how many are open in time.
 
         The rest goes on connecting, so 0 only starts it.
+        """
+
+    def arrive(self, start_ns: int, delays_us: array[int]) -> None:
+        """Let fan i arrive at start_ns (CLOCK_MONOTONIC) + delays_us[i]: open loop.
+
+        An array of 32-bit words ("I"), one for each fan; 0xFFFFFFFF: never. To be called once,
+        instead of connect().
+        """
+
+    def stimulate(self, persona: int, probability: float, delay: Delay, step: int) -> None:
+        """Every fan of this persona, with this probability, enters `step` after its own delay.
+
+        persona -1: all. step -1: leave for good, in order. Only fans that have arrived take part.
         """
 
     def wait_received(self, per_fan: int, timeout: float) -> bool:
@@ -60,29 +95,50 @@ class Swarm:
     def reset(self, first_sequence: int = 0) -> None:
         """Count publications from zero. Each fan must see `first_sequence` first; 0: any."""
 
-    def pause(self, fraction: float) -> int:
-        """Let this part of the fans stop reading (and answering pings); returns how many did."""
+    def anchor(self, target: int, epoch: int, difference: int) -> None:
+        """On this target and epoch, a publication's sequence is its offset + difference.
 
-    def resume(self) -> None:
-        """Let every fan read again, first what has come meanwhile."""
+        With it a fan knows which publication it must see first. epoch 0: not known any more.
+        """
+
+    def settle(self, last: Sequence[tuple[int, int]]) -> dict[str, int]:
+        """Who has not seen the last publication? `last`: (sequence, intended_ns) by channel.
+
+        Looks at the fans that are connected and reading and were so at intended_ns: waiting
+        (of them, how many have not), checked. Call until waiting is 0; see give_up().
+        """
+
+    def give_up(self, last: Sequence[tuple[int, int]]) -> int:
+        """As settle(), but what is missing now is a violation of kind tail, and counted in gaps."""
 
     def progress(self) -> dict[str, int]:
         """Counters summed over threads; cheap.
 
-        open (now), opened, failed (never got a 101), closed, refused (another status than 101),
-        malformed (broke RFC 6455), last_error (errno); and since reset(): received, bytes,
-        gaps (missing), duplicates, reordered (late, no longer missing), corrupt (padding differs),
-        untimed (no two numbers), pings, last_received_ns (CLOCK_MONOTONIC).
+        open (now), arrived, entered (fans that were ever open), opened (connections), failed
+        (attempts without a 101), closed (connections ended), lost (of these, by the other side
+        without a close frame), left (in order, by the fan), dropped (by the fan), refused (another
+        status than 101), malformed (broke RFC 6455), recovered, unrecovered (resumes, as the
+        server said), last_error (errno); and since reset(): received, bytes, gaps (missing),
+        duplicates, reordered (late, no longer missing), corrupt (padding differs), untimed (no two
+        numbers), told (missing, and announced), skipped (missing, as the channel may), pings,
+        violations, last_received_ns (CLOCK_MONOTONIC).
         """
+
+    def violations(self) -> list[Violation]:
+        """The first 256 of each thread, oldest first; progress() counts all of them."""
 
     def close_codes(self) -> dict[int, int]:
-        """Close codes received, and statuses of refused upgrades: how many fans had each."""
+        """Close codes received, and statuses of refused upgrades: how often each."""
 
-    def histogram(self) -> array[int]:
-        """Latencies from intended send to fan, as counts for the buckets of bucket_floors().
+    def histogram(self, kind: Literal["latency", "connect", "lag"] = "latency") -> array[int]:
+        """Counts for the buckets of bucket_floors(), as 64-bit words that numpy takes as they are.
 
-        An array of 64-bit words, which numpy.asarray() takes without a copy.
+        latency: from intended send to fan. connect: from connect() to 101. lag: how late this
+        generator was for an arrival, a step or its own heartbeat.
         """
+
+    def cpu_seconds(self) -> float:
+        """CPU time the threads have spent."""
 
     def stop(self) -> None:
         """Reset every connection and end the threads. Idempotent; all counters but open stay."""

@@ -1,0 +1,86 @@
+"""What a fan does: a Markov table of steps with delays between them, as a Swarm takes it.
+
+Plain values, so that a scenario can be made, compared and shrunk without a compiled module. Delays
+are in seconds. A swarm draws from random numbers that are a function of (seed, fan, draw), so equal
+tables and seeds behave alike.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class Target(NamedTuple):
+    """Where fans connect: a numeric IPv4 address, a port, and the path with its query.
+
+    Targets with the same path serve the same channel. skips: the channel's policy may leave out
+    publications without a word (`latest`, `keyframe`).
+    """
+
+    host: str
+    port: int
+    path: str
+    skips: bool = False
+
+
+class Action(IntEnum):
+    """What a fan does when it enters a step."""
+
+    STAY = 0
+    CONNECT = 1  # anew, at the newest publication
+    RESUME = 2  # where it stopped: ?since=EPOCH:OFFSET
+    LEAVE = 3  # close in order, with 1001 as a browser does
+    DROP = 4  # reset the connection, as a lost network does
+    PAUSE = 5  # stop reading, and so answering pings
+    READ = 6  # read again
+    SIP = 7  # while paused: read at most `amount` bytes
+    ZAP = 8  # leave, then connect to another channel
+
+
+class Distribution(IntEnum):
+    NEVER = 0
+    CONSTANT = 1  # a
+    UNIFORM = 2  # from a to b
+    EXPONENTIAL = 3  # mean a
+    LOGNORMAL = 4  # median a, sigma b
+    PARETO = 5  # least a, shape b
+    EMPIRICAL = 6  # one of `values`, each as likely
+
+
+class Delay(NamedTuple):
+    """A random time in seconds; NEVER waits for a stimulus."""
+
+    distribution: Distribution = Distribution.NEVER
+    a: float = 0.0
+    b: float = 0.0
+    values: tuple[float, ...] = ()
+
+
+class Step(NamedTuple):
+    """On entry `action`; after `think`, one of `next`: (probability, step) that sum to 1."""
+
+    action: Action = Action.STAY
+    amount: int = 0
+    think: Delay = Delay()
+    next: tuple[tuple[float, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """A kind of fan. A new fan enters steps[0] when it has connected for the first time.
+
+    weight: its share of the fans, relative to the other personas. lost: the step to enter when the
+    connection ended and the fan did not want that, or could not be made; -1: the fan stays away.
+    A close code that forbids to come back is obeyed. receive_buffer: SO_RCVBUF in bytes, 0 for the
+    kernel's choice. protocol: the name of a codec.
+    """
+
+    name: str = "lurker"
+    weight: float = 1.0
+    steps: tuple[Step, ...] = (Step(),)
+    lost: int = -1
+    receive_buffer: int = 0
+    protocol: str = "raw"
+
+
+LURKER = Persona()

@@ -8,10 +8,15 @@ __all__ = [
     "ChannelLimitError",
     "ClientError",
     "CloseCode",
+    "FanError",
     "NgageError",
     "NotCompiledError",
     "PositionError",
     "PublicationError",
+    "PublisherError",
+    "ScenarioError",
+    "ResultError",
+    "ServerError",
     "SettingsError",
     "StartError",
 ]
@@ -49,5 +54,25 @@ class PositionError(NgageError, LookupError):
     """A position belongs to another epoch: what followed it is not known here."""
 
 
+class ResultError(NgageError, ValueError):
+    """A result of mobsim holds what no run writes."""
+
+
 class ClientError(NgageError, ValueError):
     """A client id is malformed, or what was asked for the client is not acceptable."""
+
+
+class ScenarioError(NgageError, ValueError):
+    """A scenario of mobsim cannot be run; the message names file, line, key and reason."""
+
+
+class ServerError(NgageError):
+    """A server of a scenario did not start, or not what was asked of it; holds its last lines."""
+
+
+class PublisherError(NgageError):
+    """mobsim cannot publish: nobody answers at the address, or the answer is a refusal."""
+
+
+class FanError(NgageError, ConnectionError):
+    """A sample fan could not connect, or is not connected."""

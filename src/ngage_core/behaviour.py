@@ -1,4 +1,4 @@
-"""What a fan does: a Markov table of steps with delays between them, as a Swarm takes it.
+"""What a fan does, a Markov table of steps with delays between them, and what it must never see.
 
 Plain values, so that a scenario can be made, compared and shrunk without a compiled module. Delays
 are in seconds. A swarm draws from random numbers that are a function of (seed, fan, draw), so equal
@@ -84,3 +84,34 @@ class Persona:
 
 
 LURKER = Persona()
+
+VIOLATION_KINDS = (
+    "gap",
+    "duplicate",
+    "reordered",
+    "corrupt",
+    "recovery",
+    "tail",
+    "gap_note",
+    "malformed",
+    "close_code",
+)
+
+
+class Violation(NamedTuple):
+    """Something a fan must never see. `kind` is one of VIOLATION_KINDS; at_ns is CLOCK_MONOTONIC.
+
+    gap: publications `expected` to `got` - 1 are missing. duplicate, reordered: `got` came though
+    `expected` was next. corrupt: the bytes of `got` are altered. recovery: the server said that
+    nothing is missing, but `got` came where `expected` was next. tail: the fan stopped before
+    `expected` (the last one published). gap_note: an announced gap begins at offset `got`, not
+    `expected`. malformed: a rule of RFC 6455 was broken. close_code: `got` must not be sent.
+    """
+
+    kind: str
+    fan: int
+    channel: int
+    persona: int
+    expected: int
+    got: int
+    at_ns: int

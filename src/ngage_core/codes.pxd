@@ -13,6 +13,7 @@ cdef enum Opcode:  # RFC 6455 section 5.2
     OP_PONG = 10
 
 cdef enum CloseCodes:
+    CLOSE_GOING_AWAY = 1001
     CLOSE_PROTOCOL = 1002
     CLOSE_NO_STATUS = 1005
     CLOSE_PAYLOAD = 1007

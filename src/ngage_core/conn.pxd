@@ -12,9 +12,9 @@ from ngage_core.frame cimport Inbound
 from ngage_core.outbox cimport Outbox
 from ngage_core.payload cimport Payload
 from ngage_core.platform cimport NG_ASSERT_STATIC
+from ngage_core.wheel cimport NONE, Deadline
 
 cdef enum:
-    NONE = 0xFFFFFFFF
     HANDLE_SHARD_BITS = 12
     HANDLE_GENERATION_BITS = 28
     HANDLE_INDEX_BITS = 24
@@ -54,9 +54,7 @@ cdef struct Conn:
     uint8_t kind
     uint16_t flags
     uint32_t subscription  # the first one; the others follow it
-    uint32_t wheel_next  # doubles as the free list
-    uint32_t wheel_previous
-    uint32_t deadline_tick
+    Deadline deadline  # `next` doubles as the free list
     uint32_t heard_tick  # when a byte last arrived
     Payload *partial  # the frame a short write stopped in
     uint32_t partial_sent
@@ -93,7 +91,7 @@ cdef inline uint32_t slab_take(Slab *slab) noexcept nogil:
     """A free slot's index, most recently freed first, or NONE."""
     cdef uint32_t index = slab.free
     if index != <uint32_t> NONE:
-        slab.free = slab.conns[index].wheel_next
+        slab.free = slab.conns[index].deadline.next
     elif slab.touched < slab.capacity:
         index = slab.touched
         slab.touched += 1
@@ -107,7 +105,7 @@ cdef inline void slab_give(Slab *slab, uint32_t index) noexcept nogil:
     cdef Conn *conn = &slab.conns[index]
     conn.state = CONN_FREE
     conn.generation = (conn.generation + 1) & ((1 << HANDLE_GENERATION_BITS) - 1)
-    conn.wheel_next = slab.free
+    conn.deadline.next = slab.free
     slab.free = index
     slab.used -= 1
 

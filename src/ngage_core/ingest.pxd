@@ -55,8 +55,8 @@ cdef inline void park(Shard *shard, uint32_t index, uint64_t capacity_before) no
     if conn.inbound.since_ms == 0:
         conn.inbound.since_ms = shard.now_ms
         due = tick_of(shard.now_ms) + ticks_of(shard.hub.options.message_timeout_ms)
-        if <int> (due - conn.deadline_tick) < 0:
-            wheel_move(&shard.wheel, shard.slab.conns, index, due)
+        if <int> (due - conn.deadline.tick) < 0:
+            wheel_move(&shard.wheel, index, due)
 
 
 # The request head.

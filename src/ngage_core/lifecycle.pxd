@@ -25,7 +25,7 @@ from ngage_core.wheel cimport tick_of, ticks_of, wheel_add, wheel_move, wheel_re
 
 
 cdef inline void set_deadline(Shard *shard, uint32_t index, uint64_t in_ms) noexcept nogil:
-    wheel_move(&shard.wheel, shard.slab.conns, index, tick_of(shard.now_ms) + ticks_of(in_ms))
+    wheel_move(&shard.wheel, index, tick_of(shard.now_ms) + ticks_of(in_ms))
 
 
 cdef inline void queue_write(Shard *shard, uint32_t index) noexcept nogil:
@@ -69,7 +69,7 @@ cdef inline uint32_t conn_open(
     conn.outbox = NULL
     memset(&shard.slab.colds[index], 0, sizeof(shard.slab.colds[index]))
     memcpy(shard.slab.colds[index].address, address, 16)
-    wheel_add(&shard.wheel, shard.slab.conns, index,
+    wheel_add(&shard.wheel, index,
               tick_of(shard.now_ms) + ticks_of(shard.hub.options.handshake_timeout_ms))
     shard.counters.connections += 1
     return index
@@ -161,7 +161,7 @@ cdef inline void reap(Shard *shard) noexcept nogil:
         index = shard.doomed.items[shard.doomed.count]
         conn = &shard.slab.conns[index]
         unsubscribe_all(shard, index)
-        wheel_remove(&shard.wheel, shard.slab.conns, index)
+        wheel_remove(&shard.wheel, index)
         set_blocked(shard, conn, False)
         drop_inbound(shard, conn)
         if conn.outbox != NULL:

@@ -2,9 +2,9 @@
 
 from array import array
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, final
+from typing import Literal, final
 
-from ngage_core.behaviour import Delay, Persona, Target
+from ngage_core.behaviour import Delay, Persona, Target, Violation
 
 def publication(intended_ns: int, sequence: int, size: int) -> bytes:
     """A publication a Swarm can check: two numbers, a space after each, padded to `size` bytes.
@@ -15,26 +15,6 @@ def publication(intended_ns: int, sequence: int, size: int) -> bytes:
 
 def bucket_floors() -> array[int]:
     """The least time, in ns, that each bucket of Swarm.histogram() counts."""
-
-class Violation(NamedTuple):
-    """Something a fan must never see. `kind` is one of VIOLATIONS; at_ns is CLOCK_MONOTONIC.
-
-    gap: publications `expected` to `got` - 1 are missing. duplicate, reordered: `got` came though
-    `expected` was next. corrupt: the bytes of `got` are altered. recovery: the server said that
-    nothing is missing, but `got` came where `expected` was next. tail: the fan stopped before
-    `expected` (the last one published). gap_note: an announced gap begins at offset `got`, not
-    `expected`. malformed: a rule of RFC 6455 was broken. close_code: `got` must not be sent.
-    """
-
-    kind: str
-    fan: int
-    channel: int
-    persona: int
-    expected: int
-    got: int
-    at_ns: int
-
-VIOLATIONS: tuple[str, ...]
 
 @final
 class Swarm:
@@ -69,6 +49,9 @@ class Swarm:
         connect() is at work. congestion: TCP_CONGESTION of the fans' side. check_key: refuse an
         answer whose Sec-WebSocket-Accept is wrong. check_padding: compare with publication().
         """
+
+    def population(self) -> list[int]:
+        """How many fans of each persona there are, arrived or not."""
 
     def connect(self, timeout: float) -> int:
         """Let every fan arrive as fast as the window allows; how many are open in time.
@@ -114,7 +97,7 @@ class Swarm:
     def progress(self) -> dict[str, int]:
         """Counters summed over threads; cheap.
 
-        open (now), arrived, entered (fans that were ever open), opened (connections), failed
+        open and paused (now), arrived, entered (fans that were ever open), opened (connections), failed
         (attempts without a 101), closed (connections ended), lost (of these, by the other side
         without a close frame), left (in order, by the fan), dropped (by the fan), refused (another
         status than 101), malformed (broke RFC 6455), recovered, unrecovered (resumes, as the

@@ -2,12 +2,13 @@
 
 Sans-I/O: read_units takes bytes and says how many it used; the rest is a unit cut in two, which
 the caller parks and gives again with what follows. A unit is the answer's head, a whole control
-frame, or a data frame's header with the two numbers behind it; the rest of a data frame is used
-as it comes. Answers to the server are left in a Reply.
+frame, or a data frame's header with what its codec must see in one piece; the rest of a data frame
+is used as it comes. Answers to the server are left in a Reply.
 """
 
+from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcpy
 
 from ngage_core.atomic cimport ng_store
 from ngage_core.codes cimport (
@@ -15,99 +16,38 @@ from ngage_core.codes cimport (
 )
 from ngage_core.histogram cimport bucket_of
 from ngage_core.limits cimport CONTROL_BYTES_MAX
-from ngage_core.sha1 cimport ACCEPT_KEY_BYTES, CLIENT_KEY_BYTES, accept_key_of
 from ngage_core.simd cimport ng_mask
 from ngage_core.swarm_fan cimport (
-    FAN_OPEN, FAN_UPGRADING, PREFIX_BYTES_MAX, Fan, Tally, count, mix, note_sequence, padded,
-    read_number,
+    FAN_OPEN, FAN_UPGRADING, VIOLATION_CLOSE_CODE, Fan, count,
 )
-
-cdef extern from "<strings.h>" nogil:
-    int strncasecmp(const char *a, const char *b, size_t size)
-
-cdef extern from "<string.h>" nogil:
-    void *memmem(const void *data, size_t size, const void *part, size_t part_size)
+from ngage_core.swarm_head cimport STATUS_SWITCHING, key_accepted, memmem, status_of
+from ngage_core.swarm_oracle cimport violate
+from ngage_core.swarm_payload cimport mix
+from ngage_core.swarm_plan cimport REPLY_BYTES_MAX, Codec, Reading, Reply, persona_of
 
 cdef enum:
     ANSWER_BYTES_MAX = 4096
-    REPLY_BYTES_MAX = 4096
-    STATUS_LINE_BYTES = 13  # "HTTP/1.1 101 "
+    CLOSE_CODE_END = 5000  # RFC 6455 section 7.4.2
 
 
 cdef enum Verdict:
-    READ_ON = 0
     READ_REFUSED = -1  # another status than 101
     READ_MALFORMED = -2
 
 
-cdef struct Reply:
-    size_t bytes
-    uint8_t data[REPLY_BYTES_MAX]
+cdef inline bint may_be_sent(uint32_t code) noexcept nogil:
+    """RFC 6455 section 7.4: codes that stand in a close frame; 1012 to 1014 are registered."""
+    if code < 3000:
+        return 1000 <= code <= 1014 and not 1004 <= code <= 1006
+    return code < CLOSE_CODE_END
 
 
-cdef struct Reading:  # what the fans of one thread share while they read
-    Tally *tally
-    uint64_t *histogram
-    Reply reply
-    uint64_t seed
-    uint64_t replies
-    uint64_t now_ns
-    bint check_key
-    bint check_padding
-
-
-cdef inline void client_key(uint8_t *out, uint64_t seed, uint64_t fan) noexcept nogil:
-    """Sec-WebSocket-Key: 16 bytes in base64, a function of seed and fan."""
-    cdef const char *alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-    cdef uint64_t word = 0
-    cdef int i
-    for i in range(21):
-        if i % 10 == 0:
-            word = mix(seed + 4 * fan + <uint64_t> i // 10)
-        out[i] = <uint8_t> alphabet[word & 63]
-        word >>= 6
-    out[21] = <uint8_t> alphabet[(word & 3) << 4]  # the last two of 128 bits
-    out[22] = out[23] = 61  # "="
-
-
-cdef inline const uint8_t *header_value(
-    const uint8_t *head, size_t size, const char *name, size_t name_bytes
-) noexcept nogil:
-    """The value of the first header so named (`name` ends with its colon), or NULL."""
-    cdef const uint8_t *line = head
-    cdef const uint8_t *end = head + size
-    while line != NULL and line + 2 + name_bytes < end:
-        if strncasecmp(<const char *> line, name, name_bytes) == 0:
-            line += name_bytes
-            while line < end and line[0] == 32:
-                line += 1
-            return line
-        line = <const uint8_t *> memmem(line, end - line, b"\r\n", 2)
-        if line != NULL:
-            line += 2
-    return NULL
-
-
-cdef inline int check_answer(
-    Reading *reading, Fan *fan, uint64_t fan_index, const uint8_t *head, size_t size
-) noexcept nogil:
-    """RFC 6455 section 4.1, as far as a test client must know it is spoken to by a server."""
-    cdef uint8_t key[CLIENT_KEY_BYTES]
-    cdef uint8_t expected[ACCEPT_KEY_BYTES]
-    cdef const uint8_t *accept
-    if size < STATUS_LINE_BYTES or memcmp(head, b"HTTP/1.1 ", 9) != 0:
-        return READ_MALFORMED
-    if memcmp(head + 9, b"101 ", 4) != 0:
-        fan.close_code = <uint16_t> (100 * (head[9] - 48) + 10 * (head[10] - 48) + head[11] - 48)
-        return READ_REFUSED
-    if not reading.check_key:
-        return READ_ON
-    accept = header_value(head, size, b"sec-websocket-accept:", 21)
-    client_key(key, reading.seed, fan_index)
-    accept_key_of(key, expected)
-    if accept == NULL or accept + ACCEPT_KEY_BYTES > head + size:
-        return READ_MALFORMED
-    return READ_ON if memcmp(accept, expected, ACCEPT_KEY_BYTES) == 0 else READ_MALFORMED
+cdef inline bint may_return(uint32_t code) noexcept nogil:
+    """Whether a client that got this close code comes back (docs/reference/raw-protocol.md;
+    3500 to 3999 and 4500 to 4999 forbid it to Centrifugo's clients)."""
+    if code < 3000:
+        return code == 0 or code == 1001 or code == CLOSE_NO_STATUS or code == 1008 or code >= 1011
+    return code % 1000 < 500
 
 
 cdef inline void reply_frame(
@@ -120,7 +60,7 @@ cdef inline void reply_frame(
     if reply.bytes + 6 + size > REPLY_BYTES_MAX:
         return
     reading.replies += 1
-    key = mix(reading.seed ^ reading.replies << 40)
+    key = mix(reading.plan.seed ^ reading.replies << 40)
     out[0] = <uint8_t> (0x80 | opcode)
     out[1] = <uint8_t> (0x80 | size)
     memcpy(out + 2, &key, 4)
@@ -130,77 +70,56 @@ cdef inline void reply_frame(
 
 
 cdef inline int64_t read_answer(
-    Reading *reading, Fan *fan, uint64_t fan_index, const uint8_t *data, size_t size
+    Reading *reading, Fan *fan, const Codec *codec, const uint8_t *data, size_t size
 ) noexcept nogil:
     cdef const uint8_t *end = <const uint8_t *> memmem(data, size, b"\r\n\r\n", 4)
-    cdef int verdict
+    cdef size_t head_bytes = end - data + 2
+    cdef uint32_t status
     if end == NULL:
         return READ_MALFORMED if size > ANSWER_BYTES_MAX else 0
-    verdict = check_answer(reading, fan, fan_index, data, end - data)
-    if verdict < 0:
-        return verdict
+    status = status_of(data, head_bytes)
+    if status == 0:
+        return READ_MALFORMED
+    if status != STATUS_SWITCHING:
+        count(&reading.endings[status], 1)
+        return READ_REFUSED
+    if reading.plan.check_key and not key_accepted(data, head_bytes, reading.plan.seed,
+                                                   reading.fan_number):
+        return READ_MALFORMED
+    if not codec.opened(reading, fan, data, head_bytes):
+        return READ_MALFORMED
     ng_store(&fan.state, FAN_OPEN)
     count(&reading.tally.opened, 1)
     count(&reading.tally.open, 1)
+    if not fan.entered:
+        count(&reading.tally.entered, 1)
+    count(&reading.connecting[bucket_of(reading.now_ns - fan.launched_ns)], 1)
     return end + 4 - data
 
 
 cdef inline void read_control(
-    Reading *reading, Fan *fan, uint32_t opcode, const uint8_t *payload, size_t size
+    Reading *reading, Fan *fan, const Codec *codec, uint32_t opcode, const uint8_t *payload,
+    size_t size,
 ) noexcept nogil:
     if opcode == OP_PING:
         count(&reading.tally.pings, 1)
+        codec.pinged(reading, fan, payload, size)
         reply_frame(reading, OP_PONG, payload, size)
     elif opcode == OP_CLOSE:
         fan.close_code = CLOSE_NO_STATUS
         if size >= 2:
             fan.close_code = <uint16_t> (<uint32_t> payload[0] << 8 | payload[1])
-        reply_frame(reading, OP_CLOSE, payload, min(size, <size_t> 2))
-
-
-cdef inline void finish_publication(Reading *reading, Fan *fan) noexcept nogil:
-    cdef Tally *tally = reading.tally
-    cdef uint64_t late_ns
-    ng_store(&fan.received, fan.received + 1)
-    count(&tally.received, 1)
-    count(&tally.bytes, fan.at)
-    count(&tally.corrupt, fan.corrupt)
-    if not fan.timed:
-        count(&tally.untimed, 1)
-        return
-    note_sequence(fan, tally, fan.sequence)
-    late_ns = reading.now_ns - fan.stamp_ns if reading.now_ns > fan.stamp_ns else 0
-    count(&reading.histogram[bucket_of(late_ns)], 1)
-    ng_store(&tally.last_received_ns, reading.now_ns)
-
-
-cdef inline void read_payload(
-    Reading *reading, Fan *fan, const uint8_t *data, size_t size
-) noexcept nogil:
-    if reading.check_padding and fan.timed and not padded(data, size, fan.sequence, fan.at):
-        fan.corrupt = 1
-    fan.at += size
-    fan.left -= size
-    if fan.left == 0 and not fan.unfinished:
-        finish_publication(reading, fan)
-
-
-cdef inline size_t open_publication(Fan *fan, const uint8_t *payload, size_t size) noexcept nogil:
-    """Take the two numbers off its beginning: the bytes they have."""
-    cdef size_t stamp = read_number(payload, size, &fan.stamp_ns)
-    cdef size_t sequence = 0
-    if stamp:
-        sequence = read_number(payload + stamp, size - stamp, &fan.sequence)
-    fan.timed = sequence != 0
-    fan.corrupt = 0
-    fan.at = stamp + sequence if sequence else 0
-    return fan.at
+            if not may_be_sent(fan.close_code):
+                violate(reading, fan, VIOLATION_CLOSE_CODE, 0, fan.close_code)
+        count(&reading.endings[min(<uint32_t> fan.close_code, <uint32_t> CLOSE_CODE_END)], 1)
+        if fan.state == FAN_OPEN:  # else it answers ours
+            reply_frame(reading, OP_CLOSE, payload, min(size, <size_t> 2))
 
 
 cdef inline int64_t read_unit(
-    Reading *reading, Fan *fan, const uint8_t *data, size_t size
+    Reading *reading, Fan *fan, const Codec *codec, const uint8_t *data, size_t size
 ) noexcept nogil:
-    """One control frame, or a data frame's header and numbers: bytes used, 0 if it is cut."""
+    """One control frame, or a data frame's header and beginning: bytes used, 0 if it is cut."""
     cdef uint64_t length
     cdef size_t header = 2, taken
     cdef uint32_t opcode
@@ -223,40 +142,47 @@ cdef inline int64_t read_unit(
             return READ_MALFORMED
         if size < header + length:
             return 0
-        read_control(reading, fan, opcode, data + header, length)
+        read_control(reading, fan, codec, opcode, data + header, length)
         return header + length
     if opcode > OP_BINARY or (opcode == OP_CONTINUATION) != fan.unfinished:
         return READ_MALFORMED
     taken = 0
     if opcode != OP_CONTINUATION:
-        if size < header + min(length, <uint64_t> PREFIX_BYTES_MAX):
+        taken = min(length, <uint64_t> codec.prefix_bytes)
+        if size < header + taken:
             return 0
-        taken = open_publication(fan, data + header, min(length, <uint64_t> PREFIX_BYTES_MAX))
+        taken = codec.begin(reading, fan, data + header, taken)
+        fan.at = taken
     fan.unfinished = not data[0] & 0x80
     fan.left = length - taken
     if fan.left == 0 and not fan.unfinished:
-        finish_publication(reading, fan)
+        codec.end(reading, fan)
     return header + taken
 
 
 cdef inline int64_t read_units(
-    Reading *reading, Fan *fan, uint64_t fan_index, const uint8_t *data, size_t size
+    Reading *reading, Fan *fan, const uint8_t *data, size_t size
 ) noexcept nogil:
-    """Bytes used, or a negative Verdict."""
+    """Bytes used, or a negative Verdict. reading.fan_number and now_ns say whose and when."""
+    cdef const Codec *codec = persona_of(reading.plan, fan).codec
     cdef size_t used = 0, piece
     cdef int64_t unit
     if fan.state == FAN_UPGRADING:
-        unit = read_answer(reading, fan, fan_index, data, size)
+        unit = read_answer(reading, fan, codec, data, size)
         if unit <= 0:
             return unit
         used = unit
     while used < size:
         if fan.left:
             piece = min(fan.left, <uint64_t> (size - used))
-            read_payload(reading, fan, data + used, piece)
+            codec.more(reading, fan, data + used, piece)
+            fan.at += piece
+            fan.left -= piece
             used += piece
+            if fan.left == 0 and not fan.unfinished:
+                codec.end(reading, fan)
             continue
-        unit = read_unit(reading, fan, data + used, size - used)
+        unit = read_unit(reading, fan, codec, data + used, size - used)
         if unit < 0:
             return unit
         if unit == 0:

@@ -4,7 +4,7 @@ from libc.errno cimport ENOMEM
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport strlen
 
-from ngage_core.conn cimport CONN_FREE
+from ngage_core.conn cimport CONN_FREE, Conn
 from ngage_core.deflate cimport deflateEnd, inflateEnd, inflate_open
 from ngage_core.hub cimport Options
 from ngage_core.lifecycle cimport doom, reap
@@ -73,7 +73,7 @@ cdef inline int64_t thread_open(Shard *shard) noexcept nogil:
     if status < 0:
         return status
     shard.now_ms = sys_now_ms()
-    wheel_open(&shard.wheel, tick_of(shard.now_ms))
+    wheel_open(&shard.wheel, &shard.slab.conns[0].deadline, sizeof(Conn), tick_of(shard.now_ms))
     shard.raw_limits.message_bytes_max = shard.hub.options.message_bytes_max
     shard.raw_limits.fragments_max = FRAGMENTS_MAX
     shard.echo_limits.message_bytes_max = ECHO_MESSAGE_BYTES_MAX

@@ -104,11 +104,11 @@ cdef inline void turn_wheel(Shard *shard) noexcept nogil:
         shard.wheel.tick += 1
         done += 1
         while index != <uint32_t> NONE:
-            following = shard.slab.conns[index].wheel_next
-            if tick_passed(shard.slab.conns[index].deadline_tick, now):
-                wheel_remove(&shard.wheel, shard.slab.conns, index)
+            following = shard.slab.conns[index].deadline.next
+            if tick_passed(shard.slab.conns[index].deadline.tick, now):
+                wheel_remove(&shard.wheel, index)
                 # Linked again at once, a tick ahead, so that whoever moves it finds it linked.
-                wheel_add(&shard.wheel, shard.slab.conns, index, now + 1)
+                wheel_add(&shard.wheel, index, now + 1)
                 deadline_came(shard, index)
             index = following
     if tick_passed(shard.wheel.tick, now):

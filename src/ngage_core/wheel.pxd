@@ -1,17 +1,28 @@
-"""Deadlines of connections: a timer wheel of intrusive lists, one deadline per connection.
+"""Deadlines: a timer wheel of intrusive lists, one deadline for each entry of an array.
 
-A slot is one tick of WHEEL_TICK_MS; a deadline further off than the wheel is long comes round
-early and is put back. Activity does not move a deadline: it only notes the tick, and the deadline,
-when it comes, looks whether it still holds.
+A slot is one tick, whose length is the owner's; a deadline further off than the wheel is long
+comes round early and is put back. Activity does not move a deadline: it only notes the tick, and
+the deadline, when it comes, looks whether it still holds.
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stddef cimport size_t
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
 
-from ngage_core.conn cimport NONE, Conn
 from ngage_core.limits cimport WHEEL_SLOTS, WHEEL_TICK_MS
+
+cdef enum:
+    NONE = 0xFFFFFFFF  # no entry
+
+
+cdef struct Deadline:
+    uint32_t next
+    uint32_t previous
+    uint32_t tick
 
 
 cdef struct Wheel:
+    uint8_t *deadlines  # that of entry 0
+    size_t stride  # bytes to that of the next entry
     uint32_t slots[WHEEL_SLOTS]
     uint32_t tick  # all before it are done
 
@@ -30,38 +41,45 @@ cdef inline bint tick_passed(uint32_t tick, uint32_t now) noexcept nogil:
     return now - tick < <uint32_t> 0x80000000
 
 
-cdef inline void wheel_open(Wheel *wheel, uint32_t tick) noexcept nogil:
+cdef inline Deadline *deadline_of(const Wheel *wheel, uint32_t index) noexcept nogil:
+    return <Deadline *> (wheel.deadlines + index * wheel.stride)
+
+
+cdef inline void wheel_open(
+    Wheel *wheel, Deadline *deadlines, size_t stride, uint32_t tick
+) noexcept nogil:
     cdef uint32_t slot
+    wheel.deadlines = <uint8_t *> deadlines
+    wheel.stride = stride
     for slot in range(<uint32_t> WHEEL_SLOTS):
         wheel.slots[slot] = <uint32_t> NONE
     wheel.tick = tick
 
 
-cdef inline void wheel_add(Wheel *wheel, Conn *conns, uint32_t index, uint32_t tick) noexcept nogil:
+cdef inline void wheel_add(Wheel *wheel, uint32_t index, uint32_t tick) noexcept nogil:
+    cdef Deadline *deadline = deadline_of(wheel, index)
     cdef uint32_t *slot
     if not tick_passed(wheel.tick, tick):
         tick = wheel.tick
     slot = &wheel.slots[tick & (WHEEL_SLOTS - 1)]
-    conns[index].deadline_tick = tick
-    conns[index].wheel_previous = <uint32_t> NONE
-    conns[index].wheel_next = slot[0]
+    deadline.tick = tick
+    deadline.previous = <uint32_t> NONE
+    deadline.next = slot[0]
     if slot[0] != <uint32_t> NONE:
-        conns[slot[0]].wheel_previous = index
+        deadline_of(wheel, slot[0]).previous = index
     slot[0] = index
 
 
-cdef inline void wheel_remove(Wheel *wheel, Conn *conns, uint32_t index) noexcept nogil:
-    cdef Conn *conn = &conns[index]
-    if conn.wheel_previous != <uint32_t> NONE:
-        conns[conn.wheel_previous].wheel_next = conn.wheel_next
+cdef inline void wheel_remove(Wheel *wheel, uint32_t index) noexcept nogil:
+    cdef Deadline *deadline = deadline_of(wheel, index)
+    if deadline.previous != <uint32_t> NONE:
+        deadline_of(wheel, deadline.previous).next = deadline.next
     else:
-        wheel.slots[conn.deadline_tick & (WHEEL_SLOTS - 1)] = conn.wheel_next
-    if conn.wheel_next != <uint32_t> NONE:
-        conns[conn.wheel_next].wheel_previous = conn.wheel_previous
+        wheel.slots[deadline.tick & (WHEEL_SLOTS - 1)] = deadline.next
+    if deadline.next != <uint32_t> NONE:
+        deadline_of(wheel, deadline.next).previous = deadline.previous
 
 
-cdef inline void wheel_move(
-    Wheel *wheel, Conn *conns, uint32_t index, uint32_t tick
-) noexcept nogil:
-    wheel_remove(wheel, conns, index)
-    wheel_add(wheel, conns, index, tick)
+cdef inline void wheel_move(Wheel *wheel, uint32_t index, uint32_t tick) noexcept nogil:
+    wheel_remove(wheel, index)
+    wheel_add(wheel, index, tick)

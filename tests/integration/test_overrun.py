@@ -11,7 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from ngage_core import engine as core
+from ngage_core.behaviour import LURKER, Persona, Target
 from ngage_core.swarm import Swarm, publication
+from tests.helpers.crowd import read_again, staller, stop_reading
 from tests.helpers.wait import wait_until
 
 FANS = 60
@@ -35,18 +37,18 @@ def test_nothing_is_torn(engine: core.Engine, lag: str) -> None:
     channel = engine.channel("stage", lag=LAPPING[lag], ring_frames=2, ring_bytes=1 << 20)
     sizes = random.Random(lag)
     swarms = [
-        Swarm(host, port, "/ws/stage", fans=FANS, check_padding=True, receive_buffer=size)
-        for size in (0, 2048)
+        Swarm([Target(host, port, "/ws/stage")], fans=FANS, check_padding=True, personas=personas)
+        for personas in ([LURKER], [Persona(receive_buffer=2048), staller(receive_buffer=2048)])
     ]
     try:
         for swarm in swarms:
             assert swarm.connect(30) == FANS
-        swarms[1].pause(0.5)
+        stop_reading(swarms[1], persona=1)
         for sequence in range(1, PUBLICATIONS + 1):
             size = sizes.choice([48, 130, 5000, 70_000])
             data = publication(time.monotonic_ns(), sequence, size)
             engine.publish(channel, data, core.OPCODE_BINARY, sync=sequence % 5 == 0)
-        swarms[1].resume()
+        read_again(swarms[1], persona=1)
         wait_until(lambda: engine.counters()["blocked"] == 0, "everybody has caught up")
         for swarm in swarms:
             seen = swarm.progress()

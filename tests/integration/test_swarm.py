@@ -11,7 +11,9 @@ import numpy
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
+from ngage_core.behaviour import LURKER, Persona, Target
 from ngage_core.swarm import Swarm, bucket_floors, publication
+from tests.helpers.crowd import read_again, staller, stop_reading
 from tests.helpers.wait import eventually
 
 FANS = 5
@@ -30,7 +32,7 @@ async def serving(handler: Handler) -> AsyncIterator[int]:
 
 @contextlib.contextmanager
 def swarm_of(port: int, fans: int = FANS, **options: object) -> Iterator[Swarm]:
-    swarm = Swarm("127.0.0.1", port, "/ws/stage", fans=fans, **options)  # type: ignore[arg-type]
+    swarm = Swarm([Target("127.0.0.1", port, "/ws/stage")], fans=fans, **options)  # type: ignore[arg-type]
     try:
         yield swarm
     finally:
@@ -92,7 +94,7 @@ async def test_late_twice_is_late_once_and_doubled_once() -> None:
 async def test_every_length_form_and_cut(size: int) -> None:
     """A tiny receive buffer and large frames: units are cut in many places."""
     messages = numbered(*range(1, 6), size=size)
-    counters = await counted(messages, receive_buffer=2048)
+    counters = await counted(messages, personas=[Persona(receive_buffer=2048)])
     assert counters["bytes"] == sum(map(len, messages)) * FANS
     assert [counters[name] for name in FAULTS] == [0] * len(FAULTS)
 
@@ -229,16 +231,17 @@ async def test_paused_fans_read_all_of_it_later() -> None:
         await connection.wait_closed()
 
     async with serving(keeping) as port:
-        with swarm_of(port, fans=4) as swarm:
+        with swarm_of(port, fans=4, personas=[LURKER, staller()]) as swarm:
             assert await asyncio.to_thread(swarm.connect, 10) == 4
             await eventually(lambda: len(connections) == 4)
-            assert swarm.pause(0.5) == 2
+            stalled = stop_reading(swarm, persona=1)
+            assert 1 <= stalled <= 3
             for message in numbered(1, 2, 3):
                 for connection in connections:
                     await connection.send(message)
-            await eventually(lambda: swarm.progress()["received"] == 6)
+            await eventually(lambda: swarm.progress()["received"] == 3 * (4 - stalled))
             assert not swarm.wait_received(3, 0.05)
-            swarm.resume()
+            read_again(swarm, persona=1)
             assert await asyncio.to_thread(swarm.wait_received, 3, 10)
             assert swarm.progress()["gaps"] == 0
 
@@ -287,7 +290,7 @@ async def test_sources_spread_over_a_network() -> None:
 )
 def test_options_out_of_range(options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"\S"):
-        Swarm("127.0.0.1", 1, "/", **options)  # type: ignore[arg-type]
+        Swarm([Target("127.0.0.1", 1, "/")], **options)  # type: ignore[arg-type]
 
 
 def test_publications_can_be_checked_and_are_text() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import pytest
+
 SOURCES = Path(__file__).parents[2] / "src"
 CORE = SOURCES / "ngage_core"
 CONTROL = SOURCES / "ngage"
@@ -18,14 +20,17 @@ CORE_LAYERS = {
     # 2: bytes and structs: no system call, no thread
     **dict.fromkeys(["utf8", "sha1", "deflate", "frame", "upgrade", "payload", "channel"], 2),
     **dict.fromkeys(["outbox", "ring", "reclaim", "paths", "conn", "members", "wheel"], 2),
-    **dict.fromkeys(["swarm_fan", "swarm_stream"], 2),
+    # of the crowd: the fan and what is shared, then what it checks, then what it reads
+    **dict.fromkeys(["swarm_fan", "swarm_payload", "swarm_head", "swarm_plan"], 2),
+    **dict.fromkeys(["swarm_random", "swarm_oracle", "swarm_raw", "swarm_stream"], 2),
     # 3: what a poller is, what all shards share; 4: the pollers, the state of a shard
     **dict.fromkeys(["poller", "hub"], 3),
     **dict.fromkeys(["epoll", "open", "shard"], 4),
     # 5: the steps of a turn, the turn, the thread that takes it, the writer's side
     **dict.fromkeys(["lifecycle", "own", "write", "answer", "handshake", "message"], 5),
     **dict.fromkeys(["ingest", "sweep", "timers"], 5),
-    **dict.fromkeys(["turn", "thread", "control", "swarm_squad"], 5),
+    **dict.fromkeys(["turn", "thread", "control"], 5),
+    **dict.fromkeys(["swarm_squad", "swarm_connection", "swarm_steps", "swarm_thread"], 5),
     # 6: what Python holds
     **dict.fromkeys(["engine", "protocol", "swarm"], 6),
 }
@@ -36,7 +41,7 @@ CONTROL_LAYERS = {
     "settings": 2,
     **dict.fromkeys(["logs", "capacity", "bridge"], 3),
     "api": 4,
-    **dict.fromkeys(["metrics", "lifecycle", "admin", "video", "web"], 5),
+    **dict.fromkeys(["metrics", "lifecycle", "admin", "video", "web", "mob"], 5),
     "demo": 6,
     "daemon": 7,
     **dict.fromkeys(["__init__", "__main__"], 8),
@@ -107,13 +112,16 @@ def test_control_plane_imports_downward() -> None:
     TopologicalSorter(graph).prepare()
 
 
-def test_only_the_bridge_meets_the_engine() -> None:
+@pytest.mark.parametrize(
+    ("native", "bridge"), [("engine|open|epoll", "bridge.py"), ("swarm", "mob/crowd.py")]
+)
+def test_one_bridge_to_each_native_part(native: str, bridge: str) -> None:
     meets = {
         file
         for file, _, tree in control_modules()
-        if any(re.match(r"ngage_core\.(?!errors)", name) for name in imports(tree))
+        if any(re.match(rf"ngage_core\.({native})", name) for name in imports(tree))
     }
-    assert meets == {"bridge.py"}
+    assert meets == {bridge}
 
 
 def test_only_the_command_line_reads_the_environment() -> None:
@@ -130,7 +138,8 @@ def test_only_the_command_line_reads_the_environment() -> None:
 def test_only_sysio_declares_system_calls() -> None:
     """Any other system header in the core is one of pure memory and string functions."""
     declared = re.compile(r'cdef extern from "<([\w/]+\.h)>"|from (posix|libc)\.(\w+) cimport')
-    allowed = {"stdint", "stdio", "stdlib", "string", "errno", "zlib.h", "string.h", "strings.h"}
+    allowed = {"stdint", "stddef", "stdio", "stdlib", "string", "errno", "math"}
+    allowed |= {"zlib.h", "string.h", "strings.h"}
     for path in [*CORE.glob("*.pxd"), *CORE.glob("*.pyx")]:
         if path.stem == "sysio":
             continue

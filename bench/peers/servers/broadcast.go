@@ -1,10 +1,10 @@
 // Go: gorilla/websocket, a goroutine for each connection, all cores.
 //
-// A message is framed once, as a PreparedMessage is; WritePreparedMessage() would cost a system
-// call for each message, so a connection that has several pending writes them with one writev().
-// The one goroutine of a connection reads (pings, close); another exists only while there is
-// something to write. Buffers are small, and the upgrade's own are freed by leaving the handler
-// (gorilla/websocket, pull request 761, examples/bufferpool).
+// The hub goroutine of gorilla's chat example. A message is framed once, as a PreparedMessage is;
+// WritePreparedMessage() would cost a system call for each message, so the hub takes all that wait
+// and a connection writes what it has with one writev(). The one goroutine of a connection reads
+// (pings, close); another exists only while there is something to write. Buffers are small, and the
+// upgrade's own are freed by leaving the handler (gorilla/websocket, pull request 761).
 package main
 
 import (
@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -25,6 +26,7 @@ const (
 	readBufferBytes  = 256 // a viewer sends pongs; the publisher's messages only pass through
 	writeBufferBytes = 256 // for control frames, from the pool
 	pendingMax       = 4096
+	publishedMax     = 1024
 	writeTimeout     = 60 * time.Second
 )
 
@@ -41,14 +43,14 @@ type subscriber struct {
 	writing bool        // a goroutine is at it
 }
 
-func (s *subscriber) send(frame []byte) {
+func (s *subscriber) send(frames net.Buffers) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if len(s.pending) >= pendingMax {
 		s.Close() // too slow: the reader sees it and leaves
 		return
 	}
-	s.pending = append(s.pending, frame)
+	s.pending = append(s.pending, frames...)
 	if !s.writing {
 		s.writing = true
 		go s.write()
@@ -76,16 +78,27 @@ func (s *subscriber) write() {
 
 type hub struct {
 	sync.RWMutex
-	members map[*subscriber]struct{}
+	members   map[*subscriber]struct{}
+	published chan []byte
 }
 
-var stage = hub{members: make(map[*subscriber]struct{})}
+var stage = hub{
+	members:   make(map[*subscriber]struct{}),
+	published: make(chan []byte, publishedMax),
+}
 
-func (h *hub) publish(frame []byte) {
-	h.RLock()
-	defer h.RUnlock()
-	for member := range h.members {
-		member.send(frame)
+func (h *hub) run() {
+	for frame := range h.published {
+		runtime.Gosched() // let the publisher's goroutine finish what it has read
+		frames := net.Buffers{frame}
+		for len(h.published) > 0 {
+			frames = append(frames, <-h.published)
+		}
+		h.RLock()
+		for member := range h.members {
+			member.send(frames)
+		}
+		h.RUnlock()
 	}
 }
 
@@ -128,7 +141,7 @@ func publisher(connection *websocket.Conn) {
 			return
 		}
 		if kind == websocket.BinaryMessage {
-			stage.publish(frameOf(message))
+			stage.published <- frameOf(message)
 		}
 	}
 }
@@ -158,6 +171,7 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Printf("ready port=%d\n", listener.Addr().(*net.TCPAddr).Port)
+	go stage.run()
 	go func() {
 		io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)

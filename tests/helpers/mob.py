@@ -118,7 +118,7 @@ def good_result() -> Result:
         machine="2 cores, 24 GiB, Linux 6.18, load 0.84",
         closes={"1001": 12},
         connections={"opened": 19_012, "lost": 0, "recovered": 12},
-        servers={"edge": {"rss_bytes_start": 48e6, "rss_bytes_end": 49.5e6, "descriptors": 212}},
+        servers={"edge": {"resident_bytes": 49.5e6, "descriptors": 212, "cpu_seconds": 31.4}},
         moments=[
             Moment(at=0.0, kind="phase", text="doors"),
             Moment(at=30.0, kind="phase", text="show"),

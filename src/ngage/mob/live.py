@@ -99,7 +99,7 @@ class LiveDisplay:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._live = Live(console=console, auto_refresh=False)
         self._name = self._target = self._phase = ""
         self._wanted = 0
         self._seconds = 0.0
@@ -128,6 +128,8 @@ class LiveDisplay:
             self._phase = one_line(moment.text)
 
     def end(self, result: Result) -> None:
+        # The summary takes the frame's place; of a run that was interrupted the frame stays.
+        self._live.transient = True
         self._live.stop()
         self._console.print(summary(result))
 

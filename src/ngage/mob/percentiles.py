@@ -65,7 +65,7 @@ class Histogram:
         return float(self.middles[np.searchsorted(cumulated, rank)]) / NANOSECONDS
 
     @property
-    def average(self) -> float:
+    def mean(self) -> float:
         """Milliseconds; 0 if there are none."""
         count = self.count
         return float(self.middles @ self.counts) / count / NANOSECONDS if count else 0.0

@@ -188,7 +188,7 @@ def _charts(result: Result) -> dict[str, Markup]:
         ),
         "messages": over_time(
             "messages",
-            "Publications received per second",
+            "Messages received per second",
             [_line(series, "received", "first", lambda second: second.received_per_second)],
             wording.compact,
         ),
@@ -226,8 +226,8 @@ def _percentiles(result: Result) -> Markup:
     most = max((x for x, _ in points), default=10.0)
     return chart(
         "percentiles",
-        "Latency by share of the publications",
-        "How long the given share of the publications took at most.",
+        "Latency by share of the messages",
+        "How long the given share of the messages took at most.",
         [Line("latency", "first", points)],
         x=nines(most),
         y=spread((ms for _, ms in points), wording.milliseconds),

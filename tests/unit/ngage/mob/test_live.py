@@ -9,7 +9,7 @@ from ngage.mob.live import BLOCKS, LiveDisplay, PlainDisplay, open_display, spar
 from ngage.mob.results import Moment
 from tests.helpers import mob
 
-SHOW_CURSOR, HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
+SHOW_CURSOR, HIDE_CURSOR, ERASE_LINE = "\x1b[?25h", "\x1b[?25l", "\x1b[2K"
 
 
 def terminal(width=80):
@@ -107,6 +107,15 @@ def test_the_cursor_comes_back_when_a_run_is_interrupted():
     text = written(console)
     assert text.count(HIDE_CURSOR) == text.count(SHOW_CURSOR) == 1
     assert text.index(HIDE_CURSOR) < text.index(SHOW_CURSOR)
+    assert ERASE_LINE not in text[text.rindex("closed  ") :]
+
+
+def test_the_summary_takes_the_place_of_the_frame():
+    console = terminal()
+    play(LiveDisplay(console), mob.good_result())
+    text = written(console)
+    last_frame, summary = text.rindex("closed  "), text.rindex("fans        ")
+    assert ERASE_LINE in text[last_frame:summary]
 
 
 def test_a_log_has_a_line_for_each_second_and_moment():

@@ -35,9 +35,9 @@ def test_most_and_least_enclose_every_time(times):
 
 
 @given(TIMES)
-def test_the_average_is_within_half_a_bucket(times):
+def test_the_mean_is_within_half_a_bucket(times):
     exact = float(np.mean(times))
-    assert abs(histogram_of(times).average * NS_PER_MS - exact) <= exact * WIDTH / 2 + 0.5
+    assert abs(histogram_of(times).mean * NS_PER_MS - exact) <= exact * WIDTH / 2 + 0.5
 
 
 @given(TIMES, TIMES)
@@ -67,7 +67,7 @@ def test_a_rank_is_not_lost_to_binary_fractions():
 
 def test_nothing_counted_is_zero_everywhere():
     nothing = histogram_of([])
-    assert (nothing.count, nothing.average, nothing.least, nothing.most) == (0, 0, 0, 0)
+    assert (nothing.count, nothing.mean, nothing.least, nothing.most) == (0, 0, 0, 0)
     assert nothing.percentile(99) == 0
 
 

@@ -80,12 +80,11 @@ class Publisher:
     def open(self, timeout: float) -> None:
         """Publish sequence 1 of each channel everywhere, so that the channels exist.
 
-        Raises PublisherError at a refusal, or if an address does not accept it within `timeout`
-        seconds.
+        Raises PublisherError at a refusal, or if an address does not accept it in `timeout` s.
         """
-        deadline = time.monotonic() + timeout
+        first = Last(1, time.monotonic_ns())
         for worker in self._workers:
-            worker.open(deadline)
+            worker.open(first, time.monotonic() + timeout)
 
     def start(self, start_ns: int) -> None:
         """Burst 0 is meant for start_ns."""
@@ -159,8 +158,8 @@ class _Worker:
         self._behind = False
         self._thread: threading.Thread | None = None
 
-    def open(self, deadline: float) -> None:
-        """Sequence 1 of each channel."""
+    def open(self, first: Last, deadline: float) -> None:
+        """Publish `first` to each channel."""
         url = self._publisher.options.urls[self._number]
         for channel in range(len(self.last)):
             while True:
@@ -171,7 +170,7 @@ class _Worker:
                     raise PublisherError(f"{url} refuses: {error}") from error
                 except OSError as error:
                     self._wait_before_retry(deadline, error)
-            self._publish(channel, Last(1, time.monotonic_ns()), deadline)
+            self._publish(channel, first, deadline)
 
     def start(self, start_ns: int) -> None:
         """Go on with sequence 2, in a thread."""
@@ -213,7 +212,7 @@ class _Worker:
         sequence, intended = publication
         data = self._publisher.make(intended, sequence, options.size)
         began = time.monotonic_ns()
-        if not self._behind:
+        if not self._behind and sequence > 1:
             self.lag.record_value(min(max(1, (began - intended) // 1000), LAG_US_MAX))
         failed = False
         while not self._publisher.given_up.is_set():

@@ -93,13 +93,13 @@ class ServerProcess:
         await self._drain(popen.stderr, self._errors)
         try:
             match = await self._wait_ready(self._current)
+            self.public = _address(match[1])
+            self.admin = _address(match[2]) if match[2] else None
+            self._follow(match)
         except ServerError:
             self._wanted = False
             await end(self._alive(), 0)
             raise
-        self.public = _address(match[1])
-        self.admin = _address(match[2]) if match[2] else None
-        self._follow(match)
 
     async def kill(self) -> None:
         """SIGKILL; it has ended and was reaped when this returns."""

@@ -145,7 +145,7 @@ async def test_backpressure_bounds_what_is_held() -> None:
     server = await asyncio.start_server(never_reads, "127.0.0.1", 0, limit=1024)
     async with Proxy(*server.sockets[0].getsockname()) as proxy:
         proxy.apply(Conditions(delay=3600))
-        reader, writer = await asyncio.open_connection(*proxy.address)
+        _, writer = await asyncio.open_connection(*proxy.address)
         writer.write(bytes(32 << 20))
         await eventually(lambda: bool(proxy.links), "the link")
         (link,) = proxy.links

@@ -12,6 +12,7 @@ RESULTS = {
     "empty": mob.empty_result,
     "good": mob.good_result,
     "bad": mob.bad_result,
+    "long": mob.long_result,
     "hostile": mob.hostile_result,
 }
 
@@ -71,6 +72,24 @@ def test_nothing_sticks_out_of_its_section(show):
         })"""
     )
     assert outside == []
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_labels_of_an_axis_leave_each_other_room(show, name):
+    page, _, _ = show(RESULTS[name]())
+    crossed = page.evaluate(
+        """() => [...document.querySelectorAll(".chart")].flatMap((chart) =>
+            [".x", ".y", ".mark text"].flatMap((labels) => {
+              const found = [...chart.querySelectorAll(labels)];
+              const boxes = found.map((element) => element.getBoundingClientRect());
+              return found.slice(1).filter((_, before) => {
+                const [one, other] = [boxes[before], boxes[before + 1]];
+                return one.left < other.right && other.left < one.right &&
+                  one.top < other.bottom && other.top < one.bottom;
+              }).map((element) => element.textContent);
+            }))"""
+    )
+    assert crossed == []
 
 
 def test_text_can_be_read_on_its_ground(show):

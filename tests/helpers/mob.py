@@ -1,4 +1,4 @@
-"""Results of runs that never were: empty, as a good evening gives them, and a bad one."""
+"""Results of runs that never were: of nothing, of a good evening, a bad one, a long one."""
 
 import math
 import random
@@ -179,6 +179,18 @@ def bad_result() -> Result:
     result.moments.append(Moment(at=50.0, kind="fault", text="kill edge"))
     result.moments.append(Moment(at=51.0, kind="fault", text="start edge again"))
     result.histogram = histogram
+    return result
+
+
+def long_result() -> Result:
+    """Two hours, and a billion deliveries."""
+    result = good_result()
+    result.seconds = 7200.0
+    result.series = samplings(seconds=7200)
+    draw = random.Random(4)
+    once = histogram_of(draw.lognormvariate(14.4, 0.55) for _ in range(10_000))
+    histogram = Histogram(once.counts * 100_000, once.floors)
+    result.latency_ms, result.histogram = histogram.summary(), hdr.encode(histogram)
     return result
 
 

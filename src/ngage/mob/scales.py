@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 TICKS_WANTED = 5
+TIMES_WANTED = 4  # so that 1:30:00 has room beside its neighbours on a phone
+NINES_MAX = 6  # what is rarer than one in a million is told as the maximum
 # Of a power of ten; for times, what a clock shows, in seconds.
 DECIMAL_STEPS = (1.0, 2.0, 5.0, 10.0)
 CLOCK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200)
@@ -51,16 +53,17 @@ def spread(values: Iterable[float], write: Callable[[float], str]) -> Scale:
 def timeline(seconds: float, write: Callable[[float], str]) -> Scale:
     """From 0 to `seconds`, which need not be round."""
     most = seconds if seconds > 0 and math.isfinite(seconds) else 1.0
-    step = next((s for s in CLOCK_STEPS if most / s <= TICKS_WANTED), _step(most))
+    step = next((s for s in CLOCK_STEPS if most / s <= TIMES_WANTED), _step(most))
     ticks = tuple(float(step * n) for n in range(math.floor(most / step) + 1))
     return Scale(0.0, most, False, ticks, write)
 
 
 def nines(most: float) -> Scale:
-    """Of 1 / (1 - p) for the share p, up to `most`: each tick has one more nine than the last."""
-    last = max(1, math.floor(math.log10(max(most, 1.0)) + 1e-9))
-    ticks = tuple(10.0**power for power in range(last + 1))
-    return Scale(1.0, max(most, 10.0), True, ticks, _share)
+    """Of 1 / (1 - p) for the share p, up to `most`: equal distances are equally many more nines."""
+    most = min(max(most, 10.0), 10.0**NINES_MAX)
+    last = math.floor(math.log10(most) + 1e-9)
+    ticks = tuple(10.0**power for power in range(0, last + 1, 1 if last < 4 else 2))
+    return Scale(1.0, most, True, ticks, _share)
 
 
 def _share(inverse: float) -> str:

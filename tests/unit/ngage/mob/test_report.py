@@ -15,6 +15,7 @@ RESULTS = {
     "empty": mob.empty_result,
     "good": mob.good_result,
     "bad": mob.bad_result,
+    "long": mob.long_result,
     "hostile": mob.hostile_result,
 }
 SECTIONS = [

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ngage.mob import wording
 from ngage.mob.results import Verdict
+from ngage_core.behaviour import VIOLATION_KINDS
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,7 @@ def test_what_is_printable_keeps_its_length_and_commands_nothing(text):
 
 def test_every_verdict_has_its_words():
     assert wording.HEADLINES.keys() == wording.EXPLANATIONS.keys() == set(Verdict)
+
+
+def test_every_kind_of_violation_has_its_words():
+    assert set(VIOLATION_KINDS) | {"memory", "descriptors"} == wording.INVARIANTS.keys()

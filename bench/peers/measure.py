@@ -1,21 +1,23 @@
 """One measurement: a fresh server, a mob that connects, is published to and drains, and the bill.
 
-mobsim says when its mob is complete and when the last fan has the last publication; the server's
-bill is read at both, so that upgrades, deliveries and the good-bye are told apart.
+mobsim says when its mob is complete and when the last fan has the last publication, and rests after
+both; the server's bill is read there, so that upgrades, deliveries and the good-bye are told apart.
 """
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import msgspec
 
 from bench.peers.footprint import Footprint
-from bench.peers.peers import Peer, PeerError
-from bench.peers.server import Server
+from bench.peers.peers import PeerError
+from bench.peers.server import Built, Server
 from ngage.mob.results import Result, Verdict, read_result
 
-CONNECTED, DRAINED = "connected", "drained"  # how these lines of mobsim begin
+CONNECTED, DRAINED = "connected", "drained"
+MARK = re.compile(rf"\bphase: ({CONNECTED}|{DRAINED})$")  # ends a line of mobsim
 PUBLICATION_BYTES = 128
 
 
@@ -29,10 +31,10 @@ class Load(msgspec.Struct, frozen=True):
 
     @property
     def options(self) -> list[str]:
-        """As mobsim takes them: a rate is of publications."""
+        """As mobsim takes them: a rate is of bursts."""
         return [
             *("--fans", str(self.fans), "--duration", f"{self.seconds:g}s"),
-            *("--rate", f"{self.burst / self.tick:g}", "--burst", str(self.burst)),
+            *("--rate", f"{1 / self.tick:g}", "--burst", str(self.burst)),
             *("--size", str(PUBLICATION_BYTES)),
         ]
 
@@ -53,12 +55,13 @@ class Sample(msgspec.Struct, kw_only=True):
     incomplete: int  # missing, doubled, late or altered publications, and fans that failed
     saturated: bool  # mobsim could not keep up: the latencies are its own
     load_average: float  # before it began
+    network: str  # where: network.enter()
 
 
-def measure(peer: Peer, command: list[str], load: Load, mobsim: list[str], file: Path) -> Sample:
+def measure(built: Built, load: Load, mobsim: list[str], file: Path, network: str) -> Sample:
     """Measure one peer; mobsim writes its results to `file`. Raises PeerError."""
     load_average = os.getloadavg()[0]
-    with Server(peer, command) as server:
+    with Server(built) as server:
         idle = server.footprint()
         marks, result = _drive(server, load, mobsim, file)
         connected, drained = marks[CONNECTED] - idle, marks[DRAINED] - marks[CONNECTED]
@@ -67,8 +70,8 @@ def measure(peer: Peer, command: list[str], load: Load, mobsim: list[str], file:
     faults = messages.gaps + messages.duplicates + messages.reordered + messages.corrupt
     lost = messages.expected - messages.received
     return Sample(
-        peer=peer.name,
-        version=peer.version(),
+        peer=built.peer.name,
+        version=built.peer.version(),
         load=load,
         upgrades_per_second=result.connect.per_second,
         upgrade_us=connected.cpu_ns / 1e3 / load.fans,
@@ -80,6 +83,7 @@ def measure(peer: Peer, command: list[str], load: Load, mobsim: list[str], file:
         incomplete=max(faults, lost) + result.fans.failed,
         saturated=result.verdict is Verdict.SATURATED,
         load_average=load_average,
+        network=network,
     )
 
 
@@ -92,9 +96,8 @@ def _drive(
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         for line in process.stdout:
-            word = line.partition(" ")[0].strip()
-            if word in {CONNECTED, DRAINED}:
-                marks.setdefault(word, server.footprint())
+            if mark := MARK.search(line.rstrip()):
+                marks[mark[1]] = server.footprint()
     if marks.keys() != {CONNECTED, DRAINED}:
         raise PeerError(
             f"{server.peer.name}, {load.fans} fans: mobsim ended with {process.returncode} "

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from bench.peers.peers import PEERS, Ngage, Peer
-from bench.peers.server import Server, build
+from bench.peers.server import Built, Server, build
 from tests.helpers.raw import Frame, Raw
 from tests.oracle import frames
 
@@ -26,13 +26,13 @@ def peer(request: pytest.FixtureRequest) -> Peer:
 
 
 @pytest.fixture(scope="module")
-def command(peer: Peer, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def built(peer: Peer, tmp_path_factory: pytest.TempPathFactory) -> Built:
     return build(peer, tmp_path_factory.mktemp("peers"))
 
 
 @pytest.fixture(scope="module")
-def server(peer: Peer, command: list[str]) -> Iterator[Server]:
-    with Server(peer, command) as running:
+def server(built: Built) -> Iterator[Server]:
+    with Server(built) as running:
         yield running
 
 
@@ -130,8 +130,8 @@ def test_who_vanishes_stops_nobody(
     gone[1].socket.close()
 
 
-def test_it_ends_with_its_stdin(peer: Peer, command: list[str]) -> None:
-    with Server(peer, command) as running:
+def test_it_ends_with_its_stdin(built: Built) -> None:
+    with Server(built) as running:
         assert running.process.stdin
         running.process.stdin.close()
         running.process.stdin = None

@@ -88,6 +88,9 @@ class Fan:
             raise FanError(f"fan {self.number}: {url} refused: {error}") from error
         except OSError as error:
             raise FanError(f"fan {self.number}: cannot connect to {url}: {error}") from error
+        except asyncio.CancelledError:
+            connection.abandon()
+            raise
         self._connection = connection
         self.close_code = None
         headers = transport.response.headers
@@ -160,6 +163,8 @@ class _Connection(picows.WSListener):
         self._text = False
         self._paused = False
         self._closing = False
+        self._open = False
+        self._abandoned = False
 
     async def next(self) -> bytes | str | _Gap | None:
         """What came next; None at the end, again and again."""
@@ -177,9 +182,18 @@ class _Connection(picows.WSListener):
             self._closing = True
             self.transport.send(picows.WSMsgType.CLOSE, code)
 
+    def abandon(self) -> None:
+        """Nobody waits for it any more; picows may complete the handshake all the same."""
+        self._abandoned = True
+        if self._open:
+            self.transport.disconnect(graceful=False)
+
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
         """Frames may follow at once."""
         self.transport = transport
+        self._open = True
+        if self._abandoned:
+            transport.disconnect(graceful=False)
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         """Messages may be cut into frames (RFC 6455 section 5.4)."""

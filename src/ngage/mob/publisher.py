@@ -4,7 +4,8 @@ Publication `sequence` of burst k is meant for start + k / rate and says so, how
 thread for each address, so that a dead one holds up no other. There a publication is tried until it
 is accepted, in order; when an answer was lost, the edge is first asked for its position, which
 tells whether it was accepted after all (nobody else may publish to these channels). So every
-publication is in every channel exactly once.
+publication is in every channel exactly once; only where an edge was killed between accepting and
+answering, the last one is published again in the new epoch.
 """
 
 import math

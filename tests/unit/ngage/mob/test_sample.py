@@ -1,6 +1,7 @@
 """Sample fans against a real edge in this process, and their checker."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from ngage.mob.model import Sample
 from ngage.mob.order import Order
 from ngage.mob.sample import Samples, load_class
 from tests.helpers.wait import eventually
+from tests.oracle import upgrade
 
 
 @pytest.fixture
@@ -189,6 +191,33 @@ async def test_errors_of_connecting(edge: Edge) -> None:
     closed.close()
     with pytest.raises(FanError, match=rf"cannot connect to ws://127\.0\.0\.1:{port}"):
         await Fan(5, 0, f"ws://127.0.0.1:{port}/").connect()
+
+
+async def test_a_cancelled_connect_leaves_no_connection() -> None:
+    asked, answer, left = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = upgrade.parse(await reader.readuntil(b"\r\n\r\n"))
+        asked.set()
+        await answer.wait()
+        accept = upgrade.accept_key(request.value("sec-websocket-key").encode())
+        head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade"
+        writer.write(f"{head}\r\nSec-WebSocket-Accept: {accept.decode()}\r\n\r\n".encode())
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        left.set()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    connecting = asyncio.ensure_future(Fan(0, 0, f"ws://127.0.0.1:{port}/").connect())
+    await asked.wait()
+    connecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
+    answer.set()
+    await left.wait()
+    server.close()
 
 
 def test_random_is_a_function_of_seed_and_number() -> None:

@@ -4,31 +4,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from ngage.mob.footprint import read_cpu_seconds
+
 PROC = Path("/proc")
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """cpu_ns: run time of all threads; resident_bytes: RSS now; switches: of context, both kinds.
+    """cpu_seconds: of all threads; resident_bytes: RSS now; switches: of context, both kinds.
 
-    The cost of a thread that has ended is no longer counted, so a difference is right for servers
-    that keep their threads, as all of these do.
+    Switches of a thread that has ended are no longer counted: all of these servers keep theirs.
     """
 
-    cpu_ns: int = 0
+    cpu_seconds: float = 0.0
     resident_bytes: int = 0
     switches: int = 0
 
     def __add__(self, other: Self) -> "Footprint":
         return Footprint(
-            self.cpu_ns + other.cpu_ns,
+            self.cpu_seconds + other.cpu_seconds,
             self.resident_bytes + other.resident_bytes,
             self.switches + other.switches,
         )
 
     def __sub__(self, other: Self) -> "Footprint":
         return Footprint(
-            self.cpu_ns - other.cpu_ns,
+            self.cpu_seconds - other.cpu_seconds,
             self.resident_bytes - other.resident_bytes,
             self.switches - other.switches,
         )
@@ -47,14 +48,14 @@ def footprint(pids: list[int]) -> Footprint:
     """The sum over processes. Raises OSError if one of them is gone."""
     total = Footprint()
     for pid in pids:
-        resident = _field(PROC / str(pid) / "smaps_rollup", "Rss:") * 1024
-        total += Footprint(resident_bytes=resident)
-        for task in (PROC / str(pid) / "task").iterdir():
-            ran_ns = int((task / "schedstat").read_text().split()[0])
-            status = task / "status"
-            switches = _field(status, "voluntary_ctxt_switches:")
-            switches += _field(status, "nonvoluntary_ctxt_switches:")
-            total += Footprint(cpu_ns=ran_ns, switches=switches)
+        process = PROC / str(pid)
+        resident = _field(process / "smaps_rollup", "Rss:") * 1024
+        switches = sum(
+            _field(task / "status", kind)
+            for task in (process / "task").iterdir()
+            for kind in ("voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:")
+        )
+        total += Footprint(read_cpu_seconds(pid), resident, switches)
     return total
 
 

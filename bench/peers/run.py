@@ -8,6 +8,7 @@ import argparse
 import shutil
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 
 import msgspec
@@ -37,17 +38,16 @@ def main(arguments: list[str] | None = None) -> int:
     loads = [load for load in LOADS if not options.fans or load.fans in options.fans]
     options.raw.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory() as directory:
-            peers = _built(choose(options.peers), Path(directory))
-            failed = 0
-            for turn in range(options.rounds):
-                for load in loads:
-                    for built in peers:
-                        name = f"{turn}-{load.fans}-{load.burst}-{built.peer.name}.json"
-                        failed += not _take(built, load, options, options.raw / name, where)
+        chosen = choose(options.peers)
     except PeerError as error:
         print(f"peers: {error}", file=sys.stderr)
         return 2
+    failed = 0
+    with tempfile.TemporaryDirectory() as directory:
+        peers = _built(chosen, Path(directory))
+        for turn, load, built in product(range(options.rounds), loads, peers):
+            name = f"{turn}-{load.fans}-{load.burst}-{built.peer.name}.json"
+            failed += not _take(built, load, options, options.raw / name, where)
     files = sorted(options.raw.glob("*.json"))
     samples = [msgspec.json.decode(file.read_bytes(), type=Sample) for file in files]
     print("\n" + table(samples))
@@ -74,10 +74,12 @@ def _built(peers: list[Peer], directory: Path) -> list[Built]:
     """Those that can run here; the others are named, with what they lack."""
     ready = []
     for peer in peers:
-        if missing := peer.missing():
-            print(f"skipped {peer.name}: {missing}", flush=True)
-        else:
+        try:
+            if missing := peer.missing():
+                raise PeerError(missing)
             ready.append(build(peer, directory))
+        except PeerError as error:
+            print(f"skipped {peer.name}: {error}", flush=True)
     return ready
 
 

@@ -17,7 +17,7 @@ export CONFORMANCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-.PHONY: help setup build demo test lint bench asan conformance ci clean
+.PHONY: help setup build demo test lint bench peers asan conformance ci clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -41,6 +41,9 @@ lint: $(STAMPS)/lint ## style, types, shell scripts
 
 bench: $(STAMPS)/bench ## the figures of bench/README.md, on this machine
 	$(PYTEST) bench
+
+peers: $(STAMPS)/peers ## other broadcast servers beside ngage, into bench/RESULTS.md
+	$(BIN)/python -m bench.peers --write
 
 asan: $(STAMPS)/test $(STAMPS)/asan ## the tests on a core built with ASan and UBSan
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
@@ -85,6 +88,11 @@ $(STAMPS)/system-test: tools/bootstrap.sh
 	sh tools/bootstrap.sh test
 	@mkdir -p $(STAMPS) && touch $@
 
+$(STAMPS)/system-peers: tools/bootstrap.sh
+	sh tools/bootstrap.sh peers \
+	    || echo "make: peers whose tools are missing are skipped by name" >&2
+	@mkdir -p $(STAMPS) && touch $@
+
 $(STAMPS)/node: $(STAMPS)/system-test tests/node/package.json
 	npm install --prefix tests/node --no-package-lock --no-audit --no-fund --loglevel=error
 	@touch $@
@@ -99,6 +107,10 @@ $(STAMPS)/lint: $(STAMPS)/video
 
 $(STAMPS)/bench: $(STAMPS)/build
 	$(PIP) --group bench
+	@touch $@
+
+$(STAMPS)/peers: $(STAMPS)/build $(STAMPS)/system-peers $(STAMPS)/node
+	$(PIP) --group peers
 	@touch $@
 
 $(STAMPS)/asan: $(STAMPS)/build

@@ -3,6 +3,8 @@
 #
 #   tools/bootstrap.sh build   a C compiler, zlib, Python 3.11 or later with headers; makes .venv
 #   tools/bootstrap.sh test    node, npm and Chromium besides, which the tests drive as clients
+#   tools/bootstrap.sh peers   node, npm, Go with gorilla/websocket, Erlang/OTP and libuv, which the
+#                              servers of bench/peers are made with
 #
 # On Debian and its kin, as root, what is missing is installed with apt-get. Elsewhere it is named
 # and the exit code is 1. PYTHON picks the interpreter, VENV the place of the environment.
@@ -41,6 +43,9 @@ PY
 
 zlib_has_headers() { have cc && echo '#include <zlib.h>' | cc -E - >/dev/null 2>&1; }
 libc_has_headers() { have cc && echo '#include <stdio.h>' | cc -E - >/dev/null 2>&1; }
+have_gorilla() { [ -d /usr/share/gocode/src/github.com/gorilla/websocket ]; }
+have_erlang() { have erlc && erl -noinput -eval 'crypto:start(), halt().' >/dev/null 2>&1; }
+have_libuv() { ldconfig -p 2>/dev/null | grep -q 'libuv\.so\.1 '; }
 have_chromium() { have chromium || have chromium-browser || have google-chrome; }
 
 # The Debian packages that would bring what is missing, for a list of needs.
@@ -56,6 +61,10 @@ missing() {
             node) have node || echo nodejs ;;
             npm) have npm || echo npm ;;
             chromium) have_chromium || echo chromium ;;
+            go) have go || echo golang-go ;;
+            gorilla) have_gorilla || echo golang-github-gorilla-websocket-dev ;;
+            erlang) have_erlang || echo erlang-base erlang-crypto ;;
+            libuv) have_libuv || echo libuv1 ;;
         esac
     done
 }
@@ -91,5 +100,6 @@ case ${1:-} in
         "$VENV/bin/python" -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
         ;;
     test) require node npm chromium ;;
-    *) die "say what for: build or test" ;;
+    peers) require node npm go gorilla erlang libuv ;;
+    *) die "say what for: build, test or peers" ;;
 esac

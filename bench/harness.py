@@ -1,6 +1,6 @@
-"""What the benches share: servers in their own process, what they cost, and the table of figures.
+"""What the benches share: programs in their own process, what they cost, and the crowds.
 
-A server is driven by lines and answers each with one line of JSON. Its CPU time is read from
+A program is driven by lines and answers each with one line of JSON. Its CPU time is read from
 /proc: the sum is exact (schedstat, ns), its division into user and system is sampled by the
 scheduler's tick, so it is worth something only over many rounds.
 """
@@ -9,24 +9,25 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
 import numpy
 
+from ngage_core.behaviour import Target
 from ngage_core.swarm import Swarm, bucket_floors
 
 HERE = Path(__file__).parent
+FLOOR = HERE.parent / "build" / "floor"  # where its programs are compiled to
 CONGESTION = "cubic"  # the machine's default may pace (bbr): then the bench measures a timer
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+FANS_PER_SHARD = 17_000  # SO_REUSEPORT spreads by hash: below the descriptors of a shard by 10 %
 SETTLE_SECONDS = 0.005  # a thread's time is added up when it goes to sleep
-
-Figure = Callable[..., None]  # of the fixture in conftest.py
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ def on_cpu(number: int) -> Iterator[None]:
         os.sched_setaffinity(0, allowed)
 
 
-class Server:
-    """A floor or an engine in its own process."""
+class Program:
+    """One in its own process. Nobody waits for its first answer but who asks for it."""
 
     def __init__(self, command: Sequence[str], *, main_thread: bool) -> None:
         self.main_thread = main_thread
@@ -82,8 +83,6 @@ class Server:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self.pid = self.process.pid
-        self.port = int(self.answer()["port"])
-        self.sequence = 0
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +95,7 @@ class Server:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the server ended with {self.process.wait()}")
+            raise RuntimeError(f"{self.process.args!r} ended with {self.process.wait()}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -106,36 +105,71 @@ class Server:
         self.process.stdin.flush()
         return self.answer()
 
-    def publish(self, mode: str, frames: int, size: int) -> None:
-        """Let it send the next `frames` publications of `size` bytes to everybody."""
-        self.ask(f"{mode} {frames} {size} {self.sequence + 1}")
-        self.sequence += frames
-
     def cost(self) -> Cost:
         time.sleep(SETTLE_SECONDS)
         return cost_of(self.pid, main_thread=self.main_thread)
 
 
+class Server(Program):
+    """A floor or an engine."""
+
+    def __init__(self, command: Sequence[str], *, main_thread: bool) -> None:
+        super().__init__(command, main_thread=main_thread)
+        self.port = int(self.answer()["port"])
+        self.sequence = 0
+
+    def publish(self, mode: str, frames: int, size: int) -> dict[str, Any]:
+        """Let it send the next `frames` publications of `size` bytes to everybody."""
+        answer = self.ask(f"{mode} {frames} {size} {self.sequence + 1}")
+        self.sequence += frames
+        return answer
+
+
+@cache
+def programs() -> Path:
+    """Where the floor's programs are, compiled if their sources are newer."""
+    FLOOR.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["make", "-s", "-C", str(HERE / "floor"), f"OUT={FLOOR}"], check=True)
+    return FLOOR
+
+
 def floor(connections: int) -> Server:
-    """The bare-C floor, compiled for the occasion."""
-    with tempfile.TemporaryDirectory() as directory:
-        program = f"{directory}/floor"
-        source = str(HERE / "floor" / "floor.c")
-        subprocess.run(["cc", "-O2", "-o", program, source], check=True)
-        return Server([program, "0", str(connections), CONGESTION], main_thread=True)
+    """The bare-C server, which answers so many upgrades and says then what they cost."""
+    return Server([str(programs() / "server"), "0", str(connections), CONGESTION], main_thread=True)
 
 
-def engine(*, shards: int = 1, **channel: int) -> Server:
-    """ngage's engine with one channel, "stage"; keywords are options of the channel."""
-    options = json.dumps({"shards": shards, "channel": channel, "congestion": CONGESTION})
-    return Server([sys.executable, str(HERE / "engine.py"), options], main_thread=False)
+def bare_crowd(port: int, connections: int) -> Program:
+    """The bare-C crowd, which says what it cost to connect once it has, and then reads."""
+    return Program(
+        [str(programs() / "receiver"), str(port), str(connections), CONGESTION], main_thread=True
+    )
+
+
+def engine(*, shards: int = 1, ping_interval_ms: int = 25_000, **channel: int) -> Server:
+    """ngage's engine with one channel, "stage"; other keywords are options of the channel."""
+    options = {
+        "shards": shards,
+        "ping_interval_ms": ping_interval_ms,
+        "congestion": CONGESTION,
+        "channel": channel,
+    }
+    return Server([sys.executable, str(HERE / "engine.py"), json.dumps(options)], main_thread=False)
+
+
+def shards_for(fans: int) -> int:
+    return -(-fans // FANS_PER_SHARD)
+
+
+def stage(port: int) -> list[Target]:
+    """Where fans of the one channel connect."""
+    return [Target("127.0.0.1", port, "/ws/stage")]
 
 
 @contextmanager
 def crowd(port: int, fans: int, **options: Any) -> Iterator[Swarm]:
     """Fans of "stage", all of them connected, who await the publication numbered 1."""
     options = {"source": "127.0.0.0/8", "congestion": CONGESTION, **options}
-    swarm = Swarm("127.0.0.1", port, "/ws/stage", fans=fans, **options)
+    swarm = Swarm(stage(port), fans=fans, **options)
     try:
         connected = swarm.connect(60 + fans / 1000)
         assert connected == fans, swarm.progress()
@@ -145,18 +179,19 @@ def crowd(port: int, fans: int, **options: Any) -> Iterator[Swarm]:
         swarm.stop()
 
 
-def let_fans_wait_their_turn(server: Server) -> None:
-    """Put every squad on the server's CPU, where it runs when nobody else wants to.
+def let_fans_wait_their_turn(server: Server, *others: Program) -> None:
+    """Put every squad, and these programs, on the server's CPU, where they run when nobody else
+    wants to.
 
-    It then sleeps through a broadcast and reads afterwards: no send has to wake a thread on another
+    They then sleep through a broadcast and read afterwards: no send has to wake a thread on another
     CPU, which on a virtual machine costs more than the bookkeeping that is to be measured, and the
     more often the slower the server is. Viewers on other machines cost no such thing.
     """
     cpus = os.sched_getaffinity(server.pid)
-    for task in map(int, os.listdir("/proc/self/task")):
-        if task != os.getpid():
-            os.sched_setscheduler(task, os.SCHED_IDLE, os.sched_param(0))
-            os.sched_setaffinity(task, cpus)
+    squads = [task for task in map(int, os.listdir("/proc/self/task")) if task != os.getpid()]
+    for task in [*squads, *(program.pid for program in others)]:
+        os.sched_setscheduler(task, os.SCHED_IDLE, os.sched_param(0))
+        os.sched_setaffinity(task, cpus)
 
 
 def must_be_complete(swarm: Swarm, per_fan: int, timeout: float = 60.0) -> dict[str, int]:

@@ -5,30 +5,26 @@ floor is those two copies.
 """
 
 import os
+from functools import partial
 
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
 from websockets.speedups import apply_mask
 
+from bench.turns import Versus
 from ngage_core.protocol import mask
 
-SIZES = [16, 128, 4096, 65536]
 KEY = b"\x12\x34\x56\x78"
 
 
-@pytest.fixture(params=SIZES)
-def payload(request: pytest.FixtureRequest, benchmark: BenchmarkFixture) -> bytes:
-    benchmark.group = f"unmask {request.param} bytes"
-    return os.urandom(request.param)
-
-
-def test_ngage(benchmark: BenchmarkFixture, payload: bytes) -> None:
-    assert benchmark(mask, payload, KEY) == apply_mask(payload, KEY)
-
-
-def test_websockets(benchmark: BenchmarkFixture, payload: bytes) -> None:
-    benchmark(apply_mask, payload, KEY)
-
-
-def test_floor_copies(benchmark: BenchmarkFixture, payload: bytes) -> None:
-    benchmark(lambda: bytes(bytearray(payload)))
+@pytest.mark.parametrize("size", [16, 128, 4096, 65536])
+def test_unmask(versus: Versus, size: int) -> None:
+    payload = os.urandom(size)
+    assert mask(payload, KEY) == apply_mask(payload, KEY)
+    versus(
+        f"unmask {size:,} bytes",
+        partial(mask, payload, KEY),
+        {
+            "two copies": lambda: bytes(bytearray(payload)),
+            "websockets": partial(apply_mask, payload, KEY),
+        },
+    )

@@ -5,12 +5,13 @@ Peers: httptools' C parser with callbacks for every header, websockets' parser, 
 
 import base64
 import hashlib
+from functools import partial
 
 import httptools
-from pytest_benchmark.fixture import BenchmarkFixture
 from websockets.http11 import Request
 from websockets.streams import StreamReader
 
+from bench.turns import Versus
 from ngage_core.protocol import accept_key, parse_request
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455 section 1.3
@@ -38,48 +39,42 @@ class Headers:
         self.found[name.lower()] = value
 
 
-def test_parse_ngage(benchmark: BenchmarkFixture) -> None:
-    benchmark.group = "parse an upgrade"
-    assert benchmark(parse_request, HEAD)["status"] == 0
+def httptools_parse() -> dict[bytes, bytes]:
+    headers = Headers()
+    parser = httptools.HttpRequestParser(headers)
+    try:
+        parser.feed_data(HEAD)
+    except httptools.HttpParserUpgrade:
+        return headers.found
+    raise AssertionError("it is an upgrade")
 
 
-def test_parse_httptools(benchmark: BenchmarkFixture) -> None:
-    benchmark.group = "parse an upgrade"
-
-    def parse() -> dict[bytes, bytes]:
-        headers = Headers()
-        parser = httptools.HttpRequestParser(headers)
-        try:
-            parser.feed_data(HEAD)
-        except httptools.HttpParserUpgrade:
-            return headers.found
-        raise AssertionError("it is an upgrade")
-
-    assert benchmark(parse)[b"sec-websocket-key"] == KEY
+def websockets_parse() -> Request:
+    stream = StreamReader()
+    stream.feed_data(HEAD)
+    parser = Request.parse(stream.read_line)
+    try:
+        next(parser)
+    except StopIteration as parsed:
+        request: Request = parsed.value
+        return request
+    raise AssertionError("the head is whole")
 
 
-def test_parse_websockets(benchmark: BenchmarkFixture) -> None:
-    benchmark.group = "parse an upgrade"
-
-    def parse() -> Request:
-        stream = StreamReader()
-        stream.feed_data(HEAD)
-        parser = Request.parse(stream.read_line)
-        try:
-            next(parser)
-        except StopIteration as parsed:
-            request: Request = parsed.value
-            return request
-        raise AssertionError("the head is whole")
-
-    assert benchmark(parse).headers["Sec-WebSocket-Key"] == KEY.decode()
+def test_parse(versus: Versus) -> None:
+    assert parse_request(HEAD)["status"] == 0
+    assert httptools_parse()[b"sec-websocket-key"] == KEY
+    assert websockets_parse().headers["Sec-WebSocket-Key"] == KEY.decode()
+    versus(
+        "parse a browser's upgrade",
+        partial(parse_request, HEAD),
+        {"httptools": httptools_parse, "websockets": websockets_parse},
+    )
 
 
-def test_accept_ngage(benchmark: BenchmarkFixture) -> None:
-    benchmark.group = "accept key"
-    assert benchmark(accept_key, KEY) == ACCEPT
+def test_accept_key(versus: Versus) -> None:
+    def of_hashlib() -> bytes:
+        return base64.b64encode(hashlib.sha1(KEY + GUID).digest())
 
-
-def test_accept_hashlib(benchmark: BenchmarkFixture) -> None:
-    benchmark.group = "accept key"
-    assert benchmark(lambda: base64.b64encode(hashlib.sha1(KEY + GUID).digest())) == ACCEPT
+    assert accept_key(KEY) == of_hashlib() == ACCEPT
+    versus("accept key", partial(accept_key, KEY), {"hashlib and base64": of_hashlib})

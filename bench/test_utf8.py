@@ -1,28 +1,23 @@
 """What does the UTF-8 check of inbound text cost? The floor is CPython's decoder, which copies."""
 
-import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
+from functools import partial
 
+import pytest
+
+from bench.turns import Versus
 from ngage_core.protocol import utf8_check
 
 TEXTS = {
-    "ascii 64": "a" * 64,
-    "ascii 4096": "a" * 4096,
-    "german 4096": "Größe für alle, " * 240,
-    "hindi 4096": "नमस्ते " * 215,
-    "emoji 4096": "🎉" * 1024,
+    "64 bytes of ASCII": "a" * 64,
+    "4 KiB of ASCII": "a" * 4096,
+    "4 KiB of German": "Größe für alle, " * 240,
+    "4 KiB of Hindi": "नमस्ते " * 215,
+    "4 KiB of emoji": "🎉" * 1024,
 }
 
 
-@pytest.fixture(params=TEXTS)
-def text(request: pytest.FixtureRequest, benchmark: BenchmarkFixture) -> bytes:
-    benchmark.group = f"UTF-8 {request.param}"
-    return TEXTS[request.param].encode()
-
-
-def test_ngage(benchmark: BenchmarkFixture, text: bytes) -> None:
-    assert benchmark(utf8_check, text) == 0
-
-
-def test_floor_decode(benchmark: BenchmarkFixture, text: bytes) -> None:
-    benchmark(text.decode)
+@pytest.mark.parametrize("what", TEXTS)
+def test_utf8(versus: Versus, what: str) -> None:
+    text = TEXTS[what].encode()
+    assert utf8_check(text) == 0
+    versus(f"check {what}", partial(utf8_check, text), {"CPython's decoder": text.decode})

@@ -1,0 +1,70 @@
+/* accept4, epoll_ctl, recv, send: what an upgrade costs at least. The answer is fixed, so its
+ * accept key matches nothing and the client must not check it. */
+#define _GNU_SOURCE
+#include "floor.h"
+
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+enum { ACCEPTS_PER_TURN = 64 };
+
+static const char answer[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                             "Connection: Upgrade\r\n"
+                             "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n";
+
+int listen_on(int port, const char *congestion) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    socklen_t size = sizeof address;
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (*congestion &&
+        setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion, strlen(congestion)) < 0)
+        fail("TCP_CONGESTION");
+    if (bind(fd, (struct sockaddr *)&address, size) < 0 || listen(fd, 65535) < 0)
+        fail("listen");
+    getsockname(fd, (struct sockaddr *)&address, &size);
+    printf("{\"port\": %d}\n", ntohs(address.sin_port));
+    fflush(stdout);
+    return fd;
+}
+
+/* Whether the head was whole: the client sends it in one piece, and only its end matters. */
+static int answered(int fd) {
+    char head[4096];
+    ssize_t size = recv(fd, head, sizeof head, 0);
+    return size > 4 && memcmp(head + size - 4, "\r\n\r\n", 4) == 0 &&
+           send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL) > 0;
+}
+
+void accept_all(int listener, int *sockets, int wanted) {
+    struct epoll_event events[EVENTS], event = {.events = EPOLLIN, .data.fd = listener};
+    struct cost before = {0};
+    int poller = epoll_create1(0), accepted = 0, open = 0;
+    epoll_ctl(poller, EPOLL_CTL_ADD, listener, &event);
+    while (open < wanted) {
+        int ready = epoll_wait(poller, events, EVENTS, -1);
+        if (accepted == 0)
+            before = spent();
+        for (int i = 0; i < ready; i++) {
+            if (events[i].data.fd != listener) {
+                open += answered(events[i].data.fd);
+                continue;
+            }
+            for (int turn = 0; turn < ACCEPTS_PER_TURN && accepted < wanted; turn++) {
+                int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+                if (fd < 0)
+                    break;
+                event = (struct epoll_event){.events = EPOLLIN | EPOLLET, .data.fd = fd};
+                epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
+                sockets[accepted++] = fd;
+            }
+        }
+    }
+    report("accept", wanted, 1, before, 0);
+}

@@ -1,0 +1,35 @@
+/* The floor: what loops of bare system calls cost on the same sockets. server.c and receiver.c are
+ * programs; what they are made of is declared here. */
+#ifndef NG_FLOOR_H
+#define NG_FLOOR_H
+
+#include <stddef.h>
+#include <time.h>
+
+enum { FRAMES_MAX = 64, PAYLOAD_MAX = 65535, EVENTS = 512 };
+
+/* cost.c: what this thread has spent, and its difference as a line of JSON. */
+struct cost {
+    double user_us, system_us, cpu_us, wall_us;
+};
+
+void fail(const char *what);
+double now_us(clockid_t clock);
+struct cost spent(void);
+void report(const char *mode, int sockets, int count, struct cost before, long short_writes);
+
+/* accept.c: a listener, and the answers to everybody who connects. */
+int listen_on(int port, const char *congestion);
+void accept_all(int listener, int *sockets, int wanted);
+
+/* send.c, uring.c: `count` frames of `size` bytes to every socket. They return how many sends were
+ * short or failed; -1: the kernel refuses io_uring, and errno says how. */
+typedef unsigned char frame_buffer[4 + PAYLOAD_MAX];
+extern frame_buffer frames[FRAMES_MAX];
+
+size_t make_frame(unsigned char *frame, int payload_bytes, long sequence);
+long send_each(const int *sockets, int socket_count, int count, size_t size);
+long send_vectors(const int *sockets, int socket_count, int count, size_t size);
+long send_ring(const int *sockets, int socket_count, int count, size_t size);
+
+#endif

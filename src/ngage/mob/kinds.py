@@ -33,7 +33,7 @@ class Key(NamedTuple):
     name: str
     kind: Kind
     field: str = ""
-    required: bool = False  # although the field has a default
+    required: bool | None = None  # None: if the field has no default
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,9 @@ class Record(Generic[T]):
             field = key.field or key.name
             if key.name in table:
                 values[field] = key.kind.read(node.child(key.name))
-            elif key.required or parameters[field].default is inspect.Parameter.empty:
+                continue
+            has_default = parameters[field].default is not inspect.Parameter.empty
+            if not has_default if key.required is None else key.required:
                 raise node.child(key.name).error("missing")
         return values
 

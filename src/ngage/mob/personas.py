@@ -65,6 +65,8 @@ def read_people(node: Node) -> People:
     personas, step_names, samples = [], [], []
     for name in node.table():
         child = node.child(name)
+        if not name:
+            raise child.error("a persona needs a name")
         if "python" in child.table():
             samples.append(_read_sample(child, name))
             continue

@@ -126,7 +126,12 @@ PROXY = Record(Proxy, (Key("name", NAME), Key("server", TEXT)))
 STIMULUS = Record(Stimulus, (Key("at", SECONDS), Key("event", TEXT)))
 REACT = Record(
     Stimulus,
-    (Key("persona", TEXT), Key("p", number(0.0, 1.0)), Key("delay", DELAY), Key("do", TEXT)),
+    (
+        Key("persona", TEXT, required=False),
+        Key("p", number(0.0, 1.0)),
+        Key("delay", DELAY),
+        Key("do", TEXT),
+    ),
 )
 FOR = Key("for", POSITIVE_SECONDS, "duration", required=True)
 SERVER_FAULTS: dict[str, tuple[Key, ...]] = {

@@ -93,14 +93,17 @@ def _drive(
     command = [*mobsim, "quick", "--target", server.url, *load.options, *server.publish]
     command += ["--json", str(file)]
     marks: dict[str, Footprint] = {}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    line = ""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         assert process.stdout
         for line in process.stdout:
             if mark := MARK.search(line.rstrip()):
                 marks[mark[1]] = server.footprint()
     if marks.keys() != {CONNECTED, DRAINED}:
         raise PeerError(
-            f"{server.peer.name}, {load.fans} fans: mobsim ended with {process.returncode} "
-            f"and said {' and '.join(marks) or 'neither connected nor drained'}"
+            f"mobsim ended with {process.returncode}, {' and '.join(marks) or 'never connected'}: "
+            f"{line.strip()}"
         )
     return marks, read_result(file)

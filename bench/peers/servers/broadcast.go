@@ -17,7 +17,6 @@ import (
 	"os"
 	"runtime"
 	"sync"
-	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -27,7 +26,6 @@ const (
 	writeBufferBytes = 256 // for control frames, from the pool
 	pendingMax       = 4096
 	publishedMax     = 1024
-	writeTimeout     = 60 * time.Second
 )
 
 var upgrader = websocket.Upgrader{
@@ -47,7 +45,7 @@ func (s *subscriber) send(frames net.Buffers) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if len(s.pending) >= pendingMax {
-		s.Close() // too slow: the reader sees it and leaves
+		s.Close() // too slow: its read and its write end
 		return
 	}
 	s.pending = append(s.pending, frames...)
@@ -68,7 +66,6 @@ func (s *subscriber) write() {
 			return
 		}
 		// Whole frames: net.Conn serialises this with the pongs of the reader.
-		s.UnderlyingConn().SetWriteDeadline(time.Now().Add(writeTimeout))
 		if _, err := frames.WriteTo(s.UnderlyingConn()); err != nil {
 			s.Close()
 			return

@@ -75,11 +75,17 @@ def _limit(host: Host, shards: int, slots_max: int, descriptors: bool) -> str:
     return f"fs.file-max leaves {host.files} open files"
 
 
-def read_host(*, shards_max: int, shard_connections_max: int) -> Host:
-    """This host, after raising the soft descriptor limit to the hard one."""
+def raise_descriptor_limit() -> int:
+    """The hard limit of RLIMIT_NOFILE, which is the soft one from now on."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def read_host(*, shards_max: int, shard_connections_max: int) -> Host:
+    """This host, after raising the soft descriptor limit to the hard one."""
+    hard = raise_descriptor_limit()
     unlimited = hard == resource.RLIM_INFINITY
     return Host(
         cores=len(os.sched_getaffinity(0)),

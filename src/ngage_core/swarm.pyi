@@ -97,8 +97,8 @@ class Swarm:
     def progress(self) -> dict[str, int]:
         """Counters summed over threads; cheap.
 
-        open and paused (now), arrived, entered (fans that were ever open), opened (connections), failed
-        (attempts without a 101), closed (connections ended), lost (of these, by the other side
+        open and paused (now), arrived, entered (fans that were ever open), opened (connections),
+        failed (attempts without a 101), closed (connections ended), lost (of these, by the other side
         without a close frame), left (in order, by the fan), dropped (by the fan), refused (another
         status than 101), malformed (broke RFC 6455), recovered, unrecovered (resumes, as the
         server said), last_error (errno); and since reset(): received, bytes, gaps (missing),

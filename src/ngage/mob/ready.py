@@ -22,6 +22,12 @@ def ready_scenario(name: str) -> Scenario:
     return load(DIRECTORY / f"{name}.toml")
 
 
+def find_scenario(name: str) -> Scenario:
+    """A scenario by its file, else by the name of a ready one. Raises ScenarioError."""
+    path = Path(name)
+    return load(path) if path.suffix or path.exists() else ready_scenario(name)
+
+
 def scaled(scenario: Scenario, fans: int) -> Scenario:
     """The same scenario for so many fans: rates of arrival and leave change alike, times do not.
 

@@ -1,0 +1,207 @@
+"""What mobsim's command line takes: docs/reference/mobsim.md is its reference."""
+
+import argparse
+import ipaddress
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ngage.mob.units import read_seconds, read_size
+
+OUTPUTS = {
+    "json": ("FILE", "write the result as JSON"),
+    "report": ("FILE.html", "write a report for people"),
+    "junit": ("FILE.xml", "write JUnit XML for a CI"),
+    "hgrm": ("FILE", "write latency percentiles for HdrHistogram's plotters"),
+}
+FANS_MAX = 4_000_000
+NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+def build_parser(version: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mobsim",
+        description="A crowd that connects, behaves as people do, and knows what each must see.",
+        epilog="exit codes: 0 pass, 99 threshold missed, 2 usage, 3 invariant violated, "
+        "4 generator too slow (run invalid), 130 interrupted",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"mobsim {version}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    running = _running()
+    outputs = _outputs()
+
+    run = commands.add_parser("run", parents=[running, outputs], help="run a scenario")
+    run.add_argument("scenario", help="a TOML file, or the name of a ready scenario")
+    run.add_argument("--fans", type=_fans, metavar="N", help="the same shape with so many fans")
+
+    quick = commands.add_parser(
+        "quick", parents=[running, outputs], help="fans that connect, stay and check; no file"
+    )
+    quick.add_argument(
+        "--target", type=_target, required=True, metavar="URL", help="ws://HOST:PORT/PATH"
+    )
+    quick.add_argument("--fans", type=_fans, required=True, metavar="N", help="how many")
+    quick.add_argument(
+        "--duration", type=_duration, default=10.0, metavar="S", help="as 10s or 5m (default 10s)"
+    )
+    quick.add_argument(
+        "--publish",
+        type=_publish,
+        metavar="URL",
+        help="publish too: http://HOST:PORT of an edge's admin, or ws:// of a server that sends on",
+    )
+    quick.add_argument("--api-key", default="", metavar="K", help="key of the server API")
+    quick.add_argument(
+        "--rate", type=_rate, default=1.0, metavar="R", help="bursts per second (default 1)"
+    )
+    quick.add_argument(
+        "--burst", type=_count, default=1, metavar="N", help="publications at once (default 1)"
+    )
+    quick.add_argument(
+        "--size", type=_size, default=128, metavar="B", help="bytes of each (default 128)"
+    )
+    quick.add_argument(
+        "--sources",
+        type=_network,
+        default="127.0.0.0/8",
+        metavar="CIDR",
+        help='addresses the fans come from (default 127.0.0.0/8); "" leaves it to the kernel',
+    )
+
+    report = commands.add_parser("report", help="make a report of a result")
+    report.add_argument("result", type=Path, metavar="RESULT.json")
+    report.add_argument(
+        "-o", "--output", type=Path, dest="report", metavar="FILE.html", help="the report"
+    )
+    for name in ("junit", "hgrm"):
+        metavar, about = OUTPUTS[name]
+        report.add_argument(f"--{name}", type=Path, metavar=metavar, help=about)
+    report.set_defaults(json=None)
+
+    commands.add_parser("scenarios", help="list the ready scenarios")
+    return parser
+
+
+def address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host, int(port)
+
+
+def _running() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--seed", type=_seed, metavar="N", help="another crowd of the same kind")
+    parser.add_argument(
+        "--threads",
+        type=_threads,
+        default=0,
+        metavar="N",
+        help="threads of the crowd (default: as few as the descriptor limit allows)",
+    )
+    parser.add_argument(
+        "--metrics", type=_address, metavar="HOST:PORT", help="serve Prometheus metrics meanwhile"
+    )
+    parser.add_argument("--plain", action="store_true", help="lines instead of a screen")
+    return parser
+
+
+def _outputs() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
+    for name, (metavar, about) in OUTPUTS.items():
+        parser.add_argument(f"--{name}", type=Path, metavar=metavar, help=about)
+    return parser
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{value} is not between {least} and {most}")
+    return value
+
+
+def _fans(text: str) -> int:
+    return _whole(text, 1, FANS_MAX)
+
+
+def _count(text: str) -> int:
+    return _whole(text, 1, 10_000)
+
+
+def _seed(text: str) -> int:
+    return _whole(text, 0, (1 << 63) - 1)
+
+
+def _threads(text: str) -> int:
+    return _whole(text, 0, 1024)
+
+
+def _size(text: str) -> int:
+    try:
+        return read_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+
+
+def _duration(text: str) -> float:
+    """A number alone is seconds."""
+    try:
+        seconds = float(text) if NUMBER.fullmatch(text) else read_seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+    if seconds <= 0:
+        raise argparse.ArgumentTypeError("it must be more than 0")
+    return seconds
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+    if not 0 < rate <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 100,000")
+    return rate
+
+
+def _target(text: str) -> str:
+    _split(text, ("ws",))
+    try:
+        ipaddress.IPv4Address(urlsplit(text).hostname or "")
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: the host must be a numeric IPv4 address"
+        ) from None
+    return text
+
+
+def _publish(text: str) -> str:
+    _split(text, ("http", "ws"))
+    return text
+
+
+def _split(text: str, schemes: tuple[str, ...]) -> None:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in schemes and parts.hostname and parts.port
+    except ValueError:
+        good = False
+    if not good:
+        ways = " or ".join(f"{scheme}://HOST:PORT" for scheme in schemes)
+        raise argparse.ArgumentTypeError(f"{text!r} does not begin with {ways}")
+
+
+def _network(text: str) -> str:
+    try:
+        return text and str(ipaddress.IPv4Network(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _address(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not host or not colon or not port.isdigit() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return text

@@ -1,0 +1,179 @@
+"""What piles up in a run: a sample each second, moments, what is wrong with servers.
+
+The ledger knows the run's clock, and from all of it makes the result.
+"""
+
+import time
+from collections import Counter as Counts
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from ngage.mob import judge, oracle
+from ngage.mob.crowd import Counted, Crowd
+from ngage.mob.footprint import own_resident_bytes
+from ngage.mob.hdr import encode
+from ngage.mob.machine import machine
+from ngage.mob.metrics import Measured, Trend
+from ngage.mob.model import Scenario
+from ngage.mob.publisher import Publisher
+from ngage.mob.results import (
+    Connect,
+    Fans,
+    Generator,
+    Moment,
+    Result,
+    Sampling,
+    ViolationRecord,
+)
+
+NS = 1_000_000_000
+VIOLATIONS_TOLD = 1000
+CONNECTIONS = ("opened", "closed", "lost", "left", "dropped", "failed", "refused")
+RESUMES = ("recovered", "unrecovered")
+
+
+class Ledger:
+    """Of one run of `scenario` with this crowd and publisher; made before anybody arrives."""
+
+    def __init__(self, scenario: Scenario, crowd: Crowd, publisher: Publisher | None) -> None:
+        self.start_ns = time.monotonic_ns()
+        self.moments: list[Moment] = []
+        self.series: list[Sampling] = []
+        self.found: list[ViolationRecord] = []
+        self._scenario = scenario
+        self._crowd = crowd
+        self._publisher = publisher
+        self._started = datetime.now(UTC)
+        self._cpu_seconds = time.process_time()
+        self._own_bytes = own_resident_bytes()
+        self._bytes_per_fan = 0.0
+        self._at_first = crowd.count()
+        self._connect_seconds = 0.0
+
+    @property
+    def at(self) -> float:
+        """Seconds since the start of the run."""
+        return (time.monotonic_ns() - self.start_ns) / NS
+
+    @property
+    def most_open(self) -> int:
+        """Fans that were connected at the same time, as samples saw it."""
+        return max((sample.open for sample in self.series), default=0)
+
+    def begin(self) -> None:
+        """The clock of the run starts; what was before is its prelude, at negative times."""
+        now_ns = time.monotonic_ns()
+        for sampling in self.series:
+            sampling.at -= (now_ns - self.start_ns) / NS
+        self.start_ns = now_ns
+
+    def all_connected(self) -> None:
+        """The prelude in which all connected at once is over. Its lateness was asked for."""
+        self._connect_seconds = self.at
+        self._at_first = self._crowd.count()
+
+    def sample(self, before: Counted, now: Counted) -> Sampling:
+        """The time between two snapshots, which is kept."""
+        seconds = (now.at_ns - before.at_ns) / NS
+        latency = now.latency - before.latency
+        counters = now.counters
+        sampling = Sampling(
+            at=(now.at_ns - self.start_ns) / NS,
+            open=counters["open"],
+            arrived=counters["arrived"],
+            connects_per_second=(counters["opened"] - before.counters["opened"]) / seconds,
+            received_per_second=(counters["received"] - before.counters["received"]) / seconds,
+            p50=latency.percentile(50),
+            p99=latency.percentile(99),
+            max=latency.most,
+            lag_p99=(now.lag - before.lag).percentile(99),
+            gaps=counters["gaps"],
+            violations=counters["violations"] + len(self.found),
+            closed=counters["closed"],
+        )
+        if counters["open"] > self.most_open:
+            grown = own_resident_bytes() - self._own_bytes
+            self._bytes_per_fan = max(0.0, grown / counters["open"])
+        self.series.append(sampling)
+        return sampling
+
+    def measured(self, counted: Counted) -> dict[str, Measured]:
+        """Every metric, as far as the run has got."""
+        return judge.measure(
+            counted._replace(lag=counted.lag - self._at_first.lag),
+            publish_lag=_publish_lag(self._publisher),
+            connects_per_second=self._connects_per_second(),
+            violations=counted.counters["violations"] + len(self.found),
+        )
+
+    def result(self, target: str, counted: Counted) -> Result:
+        scenario, counters = self._scenario, counted.counters
+        measured = self.measured(counted)
+        checked = judge.check(scenario.thresholds, measured)
+        verdict, reasons = judge.verdict(scenario, measured, checked, self._kinds(counters))
+        lag, publish_lag = measured["lag_ms"], measured["publish_lag_ms"]
+        assert isinstance(lag, Trend)
+        assert isinstance(publish_lag, Trend)
+        return Result(
+            target=target,
+            fans=Fans(
+                wanted=scenario.fans,
+                connected=counters["entered"],
+                failed=counters["arrived"] - counters["entered"],
+            ),
+            connect=Connect(per_second=self._connects_per_second(), ms=counted.connect.summary()),
+            messages=judge.messages(counters),
+            latency_ms=counted.latency.summary(),
+            generator=Generator(
+                lag_ms_p99=lag.percentile(99),
+                publish_lag_ms_p99=publish_lag.percentile(99) if publish_lag.count else 0.0,
+                cpu_seconds=time.process_time() - self._cpu_seconds,
+                bytes_per_fan=self._bytes_per_fan,
+            ),
+            violations=self.found + self._records(),
+            thresholds=checked,
+            verdict=verdict,
+            scenario=scenario.name,
+            seed=scenario.seed,
+            started=self._started.isoformat(timespec="seconds"),
+            seconds=self.at,
+            machine=machine(),
+            reasons=reasons,
+            violation_count=counters["violations"] + len(self.found),
+            closes=self._crowd.closes(),
+            connections={name: counters[name] for name in (*CONNECTIONS, *RESUMES)},
+            moments=self.moments,
+            series=self.series,
+            histogram=encode(counted.latency),
+        )
+
+    def _records(self) -> list[ViolationRecord]:
+        return [
+            oracle.record(violation, self._scenario, self._crowd.paths, self.start_ns)
+            for violation in self._crowd.violations()[:VIOLATIONS_TOLD]
+        ]
+
+    def _kinds(self, counters: Mapping[str, int]) -> dict[str, int]:
+        """Violations of each kind; of the crowd's, only the first ones have one."""
+        seen = self._crowd.violations()
+        kinds = Counts([one.kind for one in self.found] + [one.kind for one in seen])
+        if counters["violations"] > len(seen):
+            kinds["more"] = counters["violations"] - len(seen)
+        return dict(kinds)
+
+    def _connects_per_second(self) -> float:
+        """On average while all came at once; else in the busiest second."""
+        if self._connect_seconds:
+            return self._at_first.counters["opened"] / self._connect_seconds
+        return max((sample.connects_per_second for sample in self.series), default=0.0)
+
+
+def _publish_lag(publisher: Publisher | None) -> Trend:
+    if publisher is None:
+        return Trend(lambda _: 0.0, 0.0, 0)
+    lag = publisher.lag()
+    return Trend(
+        lambda percent: lag.get_value_at_percentile(percent) / 1000,
+        lag.get_mean_value() / 1000,
+        lag.total_count,
+    )

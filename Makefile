@@ -39,8 +39,8 @@ lint: $(STAMPS)/lint ## style, types, shell scripts
 	$(BIN)/mypy
 	$(BIN)/shellcheck tools/*.sh tuning/*.sh .ci/run
 
-bench: $(STAMPS)/bench ## the figures of bench/README.md, on this machine
-	$(PYTEST) bench
+bench: $(STAMPS)/bench ## the figures of bench/README.md against their baselines; STORE=1 stores
+	$(PYTEST) bench $(if $(STORE),--store-baseline)
 
 peers: $(STAMPS)/peers ## other broadcast servers beside ngage, into bench/RESULTS.md
 	$(BIN)/python -m bench.peers --write

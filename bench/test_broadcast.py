@@ -143,3 +143,29 @@ def test_eight_publications_pending(figure: Figure) -> None:
         floor=f"{bare_eight.each:.3f} (sendmsg of 8)",
         ratio=ratio,
     )
+
+
+@pytest.mark.timeout(1800)
+def test_io_uring(figure: Figure) -> None:
+    """Would batches of requests be a lower floor than system calls? Both on the same sockets."""
+    rounds = 60
+    with ExitStack() as stack:
+        with on_cpu(0):
+            bare = stack.enter_context(floor(SUBSCRIBERS))
+        stack.enter_context(on_cpu(-1))
+        fans = stack.enter_context(crowd(bare.port, SUBSCRIBERS, check_key=False))
+        bare.answer()
+        let_fans_wait_their_turn(bare)
+        refused = bare.publish("ring", 1, BYTES).get("refused")
+        if refused:
+            pytest.skip(f"the kernel refuses io_uring: {refused}")
+        for frames, call in [(1, "send"), (8, "vector")]:
+            calls = Contender(bare, fans, call, frames)
+            ring = Contender(bare, fans, "ring", frames)
+            in_turns([calls, ring], rounds)
+            ratio = ratio_of(ring.rounds, calls.rounds)
+            figure(
+                f"io_uring, {frames} x {BYTES} bytes, 64 sockets at once: us of CPU per socket",
+                f"{frames * ring.each:.2f} = {ratio:.3f}x",
+                floor=f"{frames * calls.each:.2f} ({'send' if frames == 1 else 'sendmsg of 8'})",
+            )

@@ -1,4 +1,4 @@
-"""What does a fan of the mob cost beside one of bare C: to connect, to receive, to keep, left alone?
+"""What does a fan of the mob cost beside one of bare C: connecting, receiving, kept, left alone?
 
 The bare crowd (floor/receiver.c) makes the same system calls and tells frames by their lengths; it
 checks nothing. Both are sent the same bytes by a bare server each, in turns, A B A B. Medians of

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from ngage.mob.footprint import read_cpu_seconds
+from ngage.mob.measure.footprint import read_cpu_seconds
 
 PROC = Path("/proc")
 

@@ -14,7 +14,7 @@ import msgspec
 from bench.peers.footprint import Footprint
 from bench.peers.peers import PeerError
 from bench.peers.server import Built, Server
-from ngage.mob.results import Result, Verdict, read_result
+from ngage.mob.measure.results import Result, Verdict, read_result
 
 CONNECTED, DRAINED = "connected", "drained"
 MARK = re.compile(rf"\bphase: ({CONNECTED}|{DRAINED})$")  # ends a line of mobsim

@@ -98,10 +98,10 @@ class Swarm:
         """Counters summed over threads; cheap.
 
         open and paused (now), arrived, entered (fans that were ever open), opened (connections),
-        failed (attempts without a 101), closed (connections ended), lost (of these, by the other side
-        without a close frame), left (in order, by the fan), dropped (by the fan), refused (another
-        status than 101), malformed (broke RFC 6455), recovered, unrecovered (resumes, as the
-        server said), last_error (errno); and since reset(): received, bytes, gaps (missing),
+        failed (attempts without a 101), closed (connections ended), lost (of these, by the other
+        side without a close frame), left (in order, by the fan), dropped (by the fan), refused
+        (another status than 101), malformed (broke RFC 6455), recovered, unrecovered (resumes, as
+        the server said), last_error (errno); and since reset(): received, bytes, gaps (missing),
         duplicates, reordered (late, no longer missing), corrupt (padding differs), untimed (no two
         numbers), told (missing, and announced), skipped (missing, as the channel may), pings,
         violations, last_received_ns (CLOCK_MONOTONIC).

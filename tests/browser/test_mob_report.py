@@ -2,7 +2,7 @@
 
 import pytest
 
-from ngage.mob.report import write_report
+from ngage.mob.show.report import write_report
 from tests.helpers import mob
 
 pytestmark = pytest.mark.browser

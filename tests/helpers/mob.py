@@ -4,9 +4,9 @@ import math
 import random
 from array import array
 
-from ngage.mob import hdr
-from ngage.mob.percentiles import Histogram
-from ngage.mob.results import (
+from ngage.mob.measure import hdr
+from ngage.mob.measure.percentiles import Histogram
+from ngage.mob.measure.results import (
     Connect,
     Fans,
     Generator,
@@ -19,7 +19,7 @@ from ngage.mob.results import (
     Verdict,
     ViolationRecord,
 )
-from ngage.mob.totals import Totals
+from ngage.mob.measure.totals import Totals
 
 STEPS = 64
 OCTAVES = 35

@@ -32,7 +32,8 @@ async def serving(handler: Handler) -> AsyncIterator[int]:
 
 @contextlib.contextmanager
 def swarm_of(port: int, fans: int = FANS, **options: object) -> Iterator[Swarm]:
-    swarm = Swarm([Target("127.0.0.1", port, "/ws/stage")], fans=fans, **options)  # type: ignore[arg-type]
+    targets = [Target("127.0.0.1", port, "/ws/stage")]
+    swarm = Swarm(targets, fans=fans, **options)  # type: ignore[arg-type]
     try:
         yield swarm
     finally:

@@ -47,6 +47,19 @@ CONTROL_LAYERS = {
     **dict.fromkeys(["__init__", "__main__"], 8),
 }
 
+# The Mob Simulator, by module or package.
+MOB_LAYERS = {
+    **dict.fromkeys(["hints", "model"], 1),
+    "measure": 2,
+    **dict.fromkeys(["scenario", "show"], 3),
+    "world": 4,
+    "crowd": 4,
+    "ledger": 5,
+    "run": 6,
+    **dict.fromkeys(["capacity", "hunt"], 7),
+    **dict.fromkeys(["__init__", "arguments", "cli"], 8),
+}
+
 CIMPORT = re.compile(
     r"^(?:from ngage_core\.(\w+) cimport|cimport ngage_core\.(\w+)|from ngage_core cimport (\w+))",
     re.MULTILINE,
@@ -86,6 +99,19 @@ def control_graph() -> dict[str, set[str]]:
     return graph
 
 
+def mob_graph() -> dict[str, set[str]]:
+    graph: dict[str, set[str]] = {}
+    for path in (CONTROL / "mob").rglob("*.py"):
+        unit = path.relative_to(CONTROL / "mob").parts[0].removesuffix(".py")
+        found = {
+            name.split(".")[2]
+            for name in imports(ast.parse(path.read_text()))
+            if name.startswith("ngage.mob.")
+        }
+        graph.setdefault(unit, set()).update(found & MOB_LAYERS.keys() - {unit})
+    return graph
+
+
 def upward(graph: dict[str, set[str]], layers: dict[str, int]) -> list[str]:
     return [
         f"{name} (layer {layers[name]}) imports {used} (layer {layers[used]})"
@@ -98,6 +124,7 @@ def upward(graph: dict[str, set[str]], layers: dict[str, int]) -> list[str]:
 def test_every_file_has_a_layer() -> None:
     assert core_graph().keys() <= CORE_LAYERS.keys()
     assert control_graph().keys() <= CONTROL_LAYERS.keys()
+    assert mob_graph().keys() <= MOB_LAYERS.keys()
 
 
 def test_core_imports_downward() -> None:
@@ -109,6 +136,12 @@ def test_core_imports_downward() -> None:
 def test_control_plane_imports_downward() -> None:
     graph = control_graph()
     assert upward(graph, CONTROL_LAYERS) == []
+    TopologicalSorter(graph).prepare()
+
+
+def test_mobsim_imports_downward() -> None:
+    graph = mob_graph()
+    assert upward(graph, MOB_LAYERS) == []
     TopologicalSorter(graph).prepare()
 
 
@@ -132,7 +165,7 @@ def test_only_the_command_line_reads_the_environment() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
     }
-    assert reads == {"daemon/cli.py"}
+    assert reads == {"daemon/cli.py", "mob/cli.py"}
 
 
 def test_only_sysio_declares_system_calls() -> None:

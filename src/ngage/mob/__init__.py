@@ -1,5 +1,5 @@
 """mobsim, the Mob Simulator: a crowd that knows what each fan must have seen."""
 
-from ngage.mob.fan import Fan
+from ngage.mob.world.fan import Fan
 
 __all__ = ["Fan"]

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ngage.mob.units import read_seconds, read_size
+from ngage.mob.scenario.units import read_seconds, read_size
 
 OUTPUTS = {
     "json": ("FILE", "write the result as JSON"),

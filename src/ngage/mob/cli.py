@@ -22,16 +22,16 @@ from ngage import __version__
 from ngage.capacity import raise_descriptor_limit
 from ngage.errors import NgageError, ScenarioError
 from ngage.mob.arguments import OUTPUTS, address, build_parser
-from ngage.mob.exposition import Exposition
-from ngage.mob.hdr import write_hgrm
-from ngage.mob.junit import write_junit
-from ngage.mob.live import Display, open_display
+from ngage.mob.measure.hdr import write_hgrm
+from ngage.mob.measure.results import Result, Sampling, read_result
+from ngage.mob.measure.totals import Totals
 from ngage.mob.model import Phase, Publish, Scenario
-from ngage.mob.ready import find_scenario, ready_names, ready_scenario, scaled
-from ngage.mob.report import write_report
-from ngage.mob.results import Result, Sampling, read_result
 from ngage.mob.run import AT_ONCE, Watchers, run
-from ngage.mob.totals import Totals
+from ngage.mob.scenario.ready import find_scenario, ready_names, ready_scenario, scaled
+from ngage.mob.show.exposition import Exposition
+from ngage.mob.show.junit import write_junit
+from ngage.mob.show.live import Display, open_display
+from ngage.mob.show.report import write_report
 
 EXIT_OK = 0
 EXIT_USAGE = 2

@@ -9,29 +9,19 @@ import threading
 import time
 from array import array
 from collections.abc import Sequence
-from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ngage.errors import ScenarioError
+from ngage.mob.measure.percentiles import Histogram
+from ngage.mob.measure.totals import Counted
 from ngage.mob.model import Delay, Scenario
-from ngage.mob.percentiles import Histogram
 from ngage_core.behaviour import Target, Violation
 from ngage_core.swarm import Swarm, bucket_floors, publication
 
-__all__ = ["Counted", "Crowd", "publication"]
+__all__ = ["Crowd", "publication"]
 
 RAW_PREFIX = "/ws/"
 FLOORS = bucket_floors()
-
-
-class Counted(NamedTuple):
-    """A snapshot. counters: those of Swarm.progress()."""
-
-    at_ns: int
-    counters: dict[str, int]
-    latency: Histogram
-    connect: Histogram
-    lag: Histogram
 
 
 class Crowd:

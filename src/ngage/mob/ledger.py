@@ -8,15 +8,13 @@ from collections import Counter as Counts
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from ngage.mob import judge, oracle
-from ngage.mob.crowd import Counted, Crowd
-from ngage.mob.footprint import own_resident_bytes
-from ngage.mob.hdr import encode
-from ngage.mob.machine import machine
-from ngage.mob.metrics import Measured, Trend
-from ngage.mob.model import Scenario
-from ngage.mob.publisher import Publisher
-from ngage.mob.results import (
+from ngage.mob.crowd import Crowd
+from ngage.mob.measure import judge, oracle
+from ngage.mob.measure.footprint import own_resident_bytes
+from ngage.mob.measure.hdr import encode
+from ngage.mob.measure.machine import machine
+from ngage.mob.measure.metrics import Measured, Trend
+from ngage.mob.measure.results import (
     Connect,
     Fans,
     Generator,
@@ -25,6 +23,9 @@ from ngage.mob.results import (
     Sampling,
     ViolationRecord,
 )
+from ngage.mob.measure.totals import Counted
+from ngage.mob.model import Scenario
+from ngage.mob.world.publisher import Publisher
 
 NS = 1_000_000_000
 VIOLATIONS_TOLD = 1000

@@ -13,18 +13,18 @@ from collections import Counter as Counts
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ngage.mob import judge, oracle
-from ngage.mob.arrivals import arrivals, departures
-from ngage.mob.crowd import Counted, Crowd, publication
-from ngage.mob.faults import Timeline
-from ngage.mob.footprint import Footprint
+from ngage.mob.crowd import Crowd, publication
 from ngage.mob.ledger import NS, Ledger
+from ngage.mob.measure import judge, oracle
+from ngage.mob.measure.footprint import Footprint
+from ngage.mob.measure.results import Moment, Result, Sampling, ViolationRecord
+from ngage.mob.measure.totals import Counted, Totals
 from ngage.mob.model import Delay, Scenario, Stimulus
-from ngage.mob.publisher import Last, Publisher
-from ngage.mob.results import Moment, Result, Sampling, ViolationRecord
-from ngage.mob.sample import Samples
-from ngage.mob.totals import Totals
-from ngage.mob.world import World, built
+from ngage.mob.scenario.arrivals import arrivals, departures
+from ngage.mob.world.built import World, built
+from ngage.mob.world.faults import Timeline
+from ngage.mob.world.publisher import Last, Publisher
+from ngage.mob.world.sample import Samples
 from ngage_core.behaviour import Distribution
 
 AT_ONCE = math.inf  # an arrival rate: as fast as the kernel lets them, before the clock starts

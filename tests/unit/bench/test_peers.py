@@ -18,7 +18,15 @@ from bench.peers.footprint import footprint, process_tree
 from bench.peers.measure import Load, Sample
 from bench.peers.peers import PEERS, Erlang, Go, Node, PeerError, choose
 from bench.peers.results import crowds, drawing, page, table
-from ngage.mob.results import Connect, Fans, Generator, Messages, Percentiles, Result, Verdict
+from ngage.mob.measure.results import (
+    Connect,
+    Fans,
+    Generator,
+    Messages,
+    Percentiles,
+    Result,
+    Verdict,
+)
 from tests.helpers.wait import wait_until
 
 LOAD = Load(4, 1, tick=0.5, seconds=1)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from ngage.mob import exposition, results, wording
-from ngage.mob.results import EXIT_CODES
+from ngage.mob.measure import results
+from ngage.mob.measure.results import EXIT_CODES
+from ngage.mob.show import exposition, wording
 
 PAGE = (Path(__file__).parents[4] / "docs/reference/mobsim.md").read_text()
 

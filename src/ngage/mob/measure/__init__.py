@@ -1,0 +1,1 @@
+"""What was counted, and what it means: metrics, thresholds, invariants, the result."""

@@ -1,0 +1,25 @@
+"""What a run has counted so far, for those who show it while it goes on."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ngage.mob.measure.percentiles import Histogram
+from ngage.mob.measure.results import Percentiles
+
+
+class Totals(NamedTuple):
+    """counters: those of Swarm.progress(). latency: of the run so far. closes: as in Result."""
+
+    counters: Mapping[str, int]
+    latency: Percentiles
+    closes: Mapping[str, int]
+
+
+class Counted(NamedTuple):
+    """A snapshot. counters: those of Swarm.progress()."""
+
+    at_ns: int
+    counters: dict[str, int]
+    latency: Histogram
+    connect: Histogram
+    lag: Histogram

@@ -1,0 +1,1 @@
+"""What is to happen: scenarios as plain values, and as TOML."""

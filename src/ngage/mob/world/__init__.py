@@ -1,0 +1,1 @@
+"""What is around the crowd: servers, proxies, faults, the publisher, Python fans."""

@@ -1,6 +1,5 @@
 """What the measurements say: medians, ratios to ngage, a page with a table for each crowd."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
@@ -8,6 +7,7 @@ from statistics import median
 from bench.peers.chart import Bars, chart
 from bench.peers.measure import PUBLICATION_BYTES, Sample
 from bench.peers.peers import PEERS
+from ngage.mob.measure.machine import machine
 
 BENCH = Path(__file__).parents[1]
 BURSTS = (1, 8)
@@ -109,18 +109,6 @@ def table(samples: Sequence[Sample]) -> str:
     return "\n".join(parts)
 
 
-def machine() -> str:
-    """This machine in words."""
-    model = next(
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    )
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / (1 << 30)
-    system = os.uname()
-    return f"{os.cpu_count()} x {model}, {memory:.0f} GiB, {system.sysname} {system.release}"
-
-
 def page(samples: Sequence[Sample]) -> str:
     """The whole of RESULTS.md."""
     loads = sorted(sample.load_average for sample in samples)
@@ -129,7 +117,7 @@ def page(samples: Sequence[Sample]) -> str:
         len([s for s in samples if (s.peer, s.load) == (one.peer, one.load)]) for one in samples
     )
     facts = [
-        f"- Machine: {machine()}. The server and mobsim share it.",
+        f"- Machine: {machine().partition(', load')[0]}. The server and mobsim share it.",
         f"- Load average before each measurement: {loads[0]:.1f} to {loads[-1]:.1f}, "
         f"median {median(loads):.1f}.",
         f"- Network: {' or '.join(sorted({sample.network for sample in samples}))}.",

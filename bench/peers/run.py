@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     files = sorted(options.raw.glob("*.json"))
     samples = [msgspec.json.decode(file.read_bytes(), type=Sample) for file in files]
     print("\n" + table(samples))
-    if options.write:
+    if options.write and samples:
         write(samples)
     return 1 if failed else 0
 

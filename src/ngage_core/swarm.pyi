@@ -111,7 +111,7 @@ class Swarm:
         """The first 256 of each thread, oldest first; progress() counts all of them."""
 
     def close_codes(self) -> dict[int, int]:
-        """Close codes received, and statuses of refused upgrades: how often each."""
+        """Codes of closes the server began, and statuses of refused upgrades: how often each."""
 
     def histogram(self, kind: Literal["latency", "connect", "lag"] = "latency") -> array[int]:
         """Counts for the buckets of bucket_floors(), as 64-bit words that numpy takes as they are.

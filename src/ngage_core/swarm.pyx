@@ -345,7 +345,7 @@ cdef class Swarm:
         return sorted(all_found, key=lambda violation: violation.at_ns)
 
     def close_codes(self) -> dict[int, int]:
-        """Close codes received, and statuses of refused upgrades: how often each."""
+        """Codes of closes the server began, and statuses of refused upgrades: how often each."""
         cdef dict codes = {}
         cdef uint64_t times
         for i in range(self.threads):

@@ -111,8 +111,8 @@ cdef inline void read_control(
             fan.close_code = <uint16_t> (<uint32_t> payload[0] << 8 | payload[1])
             if not may_be_sent(fan.close_code):
                 violate(reading, fan, VIOLATION_CLOSE_CODE, 0, fan.close_code)
-        count(&reading.endings[min(<uint32_t> fan.close_code, <uint32_t> CLOSE_CODE_END)], 1)
         if fan.state == FAN_OPEN:  # else it answers ours
+            count(&reading.endings[min(<uint32_t> fan.close_code, <uint32_t> CLOSE_CODE_END)], 1)
             reply_frame(reading, OP_CLOSE, payload, min(size, <size_t> 2))
 
 

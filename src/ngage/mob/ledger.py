@@ -64,8 +64,11 @@ class Ledger:
     def begin(self) -> None:
         """The clock of the run starts; what was before is its prelude, at negative times."""
         now_ns = time.monotonic_ns()
+        prelude = (now_ns - self.start_ns) / NS
         for sampling in self.series:
-            sampling.at -= (now_ns - self.start_ns) / NS
+            sampling.at -= prelude
+        for moment in self.moments:
+            moment.at -= prelude
         self.start_ns = now_ns
 
     def all_connected(self) -> None:

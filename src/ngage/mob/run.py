@@ -32,6 +32,7 @@ OPEN_SECONDS = 10.0  # for the first publication
 LEAVE_SECONDS = 10.0  # for the crowd to leave, and the servers to notice
 LEAVE_SPREAD_SECONDS = 1.0
 SAMPLE_SECONDS = 1.0
+REST_SECONDS = 1.0  # of a crowd that came at once
 DEPARTURE_SECONDS = 0.1
 POLL_SECONDS = 0.05
 EVERYBODY = -1
@@ -96,7 +97,10 @@ class Run:
                 await self._connect()
             last = await self._play(arriving=not at_once)
             await self._settle(last)
+            self._tell("phase", "drained")
             counted = self._crowd.count()
+            if at_once:
+                await asyncio.sleep(REST_SECONDS)  # for who looks at the server before all leave
             await self._leave(before)
             return self._ledger.result(self._world.targets[0], counted)
         finally:
@@ -116,6 +120,8 @@ class Run:
                 break
             await asyncio.sleep(POLL_SECONDS)
         self._ledger.all_connected()
+        self._tell("phase", "connected")
+        await asyncio.sleep(REST_SECONDS)  # the first second of the show is not to be theirs
         await _end(sampler)
 
     async def _play(self, *, arriving: bool) -> list[Last]:

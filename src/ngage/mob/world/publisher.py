@@ -201,10 +201,15 @@ class _Worker:
                 self._behind = False
             if not self._publisher.may_begin(burst):
                 return
-            for sequence in range(2 + burst * options.burst, 2 + (burst + 1) * options.burst):
-                for channel in range(len(self.last)):
-                    if not self._publish(channel, Last(sequence, intended)):
-                        return
+            self._sink.gather(True)
+            first = 2 + burst * options.burst
+            if not all(
+                self._publish(channel, Last(sequence, intended))
+                for sequence in range(first, first + options.burst)
+                for channel in range(len(self.last))
+            ):
+                return
+            self._sink.gather(False)
             burst += 1
 
     def _publish(self, channel: int, publication: Last, deadline: float = math.inf) -> bool:

@@ -40,6 +40,9 @@ class Sink(Protocol):
         Raises RefusedError, or OSError if it is not known whether it was published.
         """
 
+    def gather(self, on: bool) -> None:
+        """Whether publications may be held back, to go out together when it is off again."""
+
     def position(self, channel: int) -> Position | None:
         """The newest position; None if there is no such channel, or there are no positions."""
 
@@ -82,6 +85,9 @@ class EdgeSink:
         name = quote(self._channels[channel], safe="")
         status, body = self._post(f"publish_raw?channel={name}", data)
         return _position(status, body)
+
+    def gather(self, on: bool) -> None:
+        """Each publication is a request of its own."""
 
     def position(self, channel: int) -> Position | None:
         """Raises RefusedError or OSError."""
@@ -136,6 +142,7 @@ class WebSocketSink:
     def __init__(self, url: str) -> None:
         self._url = url
         self._transport: picows.WSTransport | None = None
+        self._socket: socket.socket | None = None
         self._listener = _Listener()
         self._sending: concurrent.futures.Future[None] | None = None
         self._interrupted = False
@@ -152,6 +159,12 @@ class WebSocketSink:
             self._sending.result()
         except concurrent.futures.CancelledError:
             raise ConnectionAbortedError("interrupted") from None
+
+    def gather(self, on: bool) -> None:
+        """One segment for a burst, as any server that has several things to say would write it."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # of one that has ended
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, int(on))
 
     def position(self, channel: int) -> None:
         """None: there are none."""
@@ -182,6 +195,7 @@ class WebSocketSink:
                 )
             except picows.WSError as error:
                 raise ConnectionRefusedError(str(error)) from error
+            self._socket = self._transport.underlying_transport.get_extra_info("socket")
         self._transport.send(picows.WSMsgType.BINARY, data)
         await self._listener.writable.wait()
 

@@ -39,8 +39,8 @@ lint: $(STAMPS)/lint ## style, types, shell scripts
 	$(BIN)/mypy
 	$(BIN)/shellcheck tools/*.sh tuning/*.sh .ci/run
 
-bench: $(STAMPS)/bench ## the figures of bench/README.md against their baselines; STORE=1 stores
-	$(PYTEST) bench $(if $(STORE),--store-baseline)
+bench: $(STAMPS)/bench ## the figures of bench/README.md against their baselines; STORE=add adds a run
+	$(PYTEST) bench $(if $(STORE),--store-baseline $(STORE))
 
 peers: $(STAMPS)/peers ## other broadcast servers beside ngage, into bench/RESULTS.md
 	$(BIN)/python -m bench.peers --write

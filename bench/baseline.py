@@ -61,10 +61,8 @@ def compare(baseline: Baseline | None, ratio: float) -> Verdict:
 
 
 def with_run(baseline: Baseline | None, ratio: float, where: str, when: str) -> Baseline:
-    """The baseline with one more run; a run beyond its spread measured something else, and begins
-    a new one."""
-    known = baseline is not None and compare(baseline, ratio) is Verdict.HOLDS
-    earlier = baseline.runs if baseline is not None and known else ()
+    """The baseline with one more run."""
+    earlier = baseline.runs if baseline is not None else ()
     return Baseline.of((*earlier, ratio)[-RUNS_KEPT:], where, when)
 
 
@@ -73,8 +71,8 @@ def regression(name: str, baseline: Baseline, ratio: float) -> str:
     return (
         f"{name}: {significant(ratio)}x is worse than the baseline {significant(baseline.ratio)}x "
         f"by more than its spread {significant(baseline.spread)} ({len(baseline.runs)} runs, "
-        f"{baseline.when}, {baseline.where}). If it is meant to be, store this one: "
-        f"make bench STORE=1, or pytest bench -k TEST --store-baseline"
+        f"{baseline.when}, {baseline.where}). If it is meant to be, begin a new one: "
+        f"make bench STORE=anew, or pytest bench -k TEST --store-baseline anew"
     )
 
 
@@ -91,7 +89,7 @@ def loads(text: str) -> dict[str, Baseline]:
 
 def dumps(baselines: Mapping[str, Baseline]) -> str:
     """TOML, by name. Its strings are JSON's, as long as they are printable."""
-    lines = ["# Written by `make bench STORE=1`, a run at a time; see README.md."]
+    lines = ["# Written by `make bench STORE=add`, a run at a time; see README.md."]
     for name, baseline in sorted(baselines.items()):
         lines += [
             "",

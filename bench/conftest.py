@@ -20,8 +20,8 @@ ROWS = pytest.StashKey[list[tuple[str, ...]]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--store-baseline",
-        action="store_true",
-        help="add this run to bench/baseline.toml instead of comparing with it",
+        choices=["add", "anew"],
+        help="add this run to those in bench/baseline.toml, or forget them, instead of comparing",
     )
 
 
@@ -58,7 +58,8 @@ def figure(request: pytest.FixtureRequest) -> Figure:
         verdict = baseline.compare(mine, ratio)
         if storing:
             today = time.strftime("%Y-%m-%d")
-            known[name.strip()] = mine = baseline.with_run(mine, ratio, machine(), today)
+            earlier = mine if storing == "add" else None
+            known[name.strip()] = mine = baseline.with_run(earlier, ratio, machine(), today)
             BASELINES.write_text(baseline.dumps(known))
         stored = f" {significant(mine.ratio)} ± {significant(mine.spread)}" if mine else ""
         rows.append((name, measured, floor, target, verdict + stored))

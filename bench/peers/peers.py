@@ -57,7 +57,7 @@ class Ngage(Peer):
     """ngage-edge as it comes, published to through the server API."""
 
     name = "ngage"
-    title = "ngage"
+    title = "ngage-edge"
     cores = "all"
     api_key = "peers"
 
@@ -76,6 +76,19 @@ class Ngage(Peer):
 
     def publish_options(self, port: int, admin: str) -> list[str]:
         return ["--publish", admin, "--api-key", self.api_key]
+
+
+class NgageLibrary(Ngage):
+    """A program with ngage as its library, published to over a WebSocket as the peers are."""
+
+    name = "ngage-library"
+    title = "ngage, as a library"
+
+    def build(self, directory: Path) -> list[str]:
+        return [sys.executable, str(SERVERS / "ngage_server.py")]
+
+    def publish_options(self, port: int, admin: str) -> list[str]:
+        return ["--publish", f"ws://127.0.0.1:{port}/ws/publish"]
 
 
 class Python(Peer):
@@ -170,6 +183,7 @@ class Erlang(Peer):
 
 PEERS: tuple[Peer, ...] = (
     Ngage(),
+    NgageLibrary(),
     Erlang(),
     Go(),
     Python("socketify", "socketify (uWebSockets)", library="libuv"),

@@ -68,7 +68,7 @@ def test_figures_are_medians_with_their_ratio_to_ngage() -> None:
         *(sample("go", delivery_us=cost) for cost in (12.0, 11.0, 13.0)),
     ]
     text = table(samples)
-    assert row(text, "ngage")[4:6] == ["8.00 = 1.00x", "1.0 / 2.0 / 30"]
+    assert row(text, "ngage-edge")[4:6] == ["8.00 = 1.00x", "1.0 / 2.0 / 30"]
     assert row(text, "Go gorilla")[4] == "12.00 = 1.50x"
 
 
@@ -77,7 +77,7 @@ def test_loads_stand_apart_and_connecting_is_of_both() -> None:
         sample(upgrades_per_second=1000.0),
         sample(load=BURST, upgrades_per_second=3000.0, delivery_us=2.0),
     ]
-    cells = row(table(samples), "ngage")
+    cells = row(table(samples), "ngage-edge")
     assert cells[1] == "2,000"
     assert (cells[4], cells[6]) == ("8.00 = 1.00x", "2.00 = 1.00x")
 
@@ -87,7 +87,7 @@ def test_a_measurement_that_is_not_sound_is_marked() -> None:
     text = table([sample(), lossy, sample("ws"), late])
     assert row(text, "node ws")[4].endswith("†")
     assert row(text, "picows")[4].endswith("‡")
-    assert row(text, "ngage")[4] == "8.00 = 1.00x"
+    assert row(text, "ngage-edge")[4] == "8.00 = 1.00x"
 
 
 def test_what_was_not_measured_is_left_out() -> None:
@@ -114,7 +114,7 @@ def test_bars_are_as_long_as_their_values() -> None:
 
 def test_the_chart_shows_every_peer() -> None:
     text = drawing(crowds([sample(), sample("go")])[0])
-    assert [text.count(name) for name in (">ngage<", ">Go gorilla<")] == [3, 3]
+    assert [text.count(name) for name in (">ngage-edge<", ">Go gorilla<")] == [3, 3]
 
 
 # What is run

@@ -39,7 +39,7 @@ lint: $(STAMPS)/lint ## style, types, shell scripts
 	$(BIN)/mypy
 	$(BIN)/shellcheck tools/*.sh tuning/*.sh .ci/run
 
-bench: $(STAMPS)/bench ## the figures of bench/README.md against their baselines; STORE=add adds a run
+bench: $(STAMPS)/bench ## the figures of bench/README.md against their baselines; STORE=add stores
 	$(PYTEST) bench $(if $(STORE),--store-baseline $(STORE))
 
 peers: $(STAMPS)/peers ## other broadcast servers beside ngage, into bench/RESULTS.md

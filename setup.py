@@ -1,6 +1,7 @@
 """Build of the Cython core. NGAGE_BUILD picks the flavour, NGAGE_WERROR=1 makes warnings fatal.
 
-Everything else about the package stands in pyproject.toml.
+NGAGE_PLANT=drop|swap plants a bug that `mobsim hunt` must find (include/ng_plant.h), in an engine
+that is for nothing else. Everything else about the package stands in pyproject.toml.
 """
 
 import os
@@ -25,6 +26,9 @@ flavour = os.environ.get("NGAGE_BUILD", "release")
 if flavour not in FLAVOURS:
     raise SystemExit(f"NGAGE_BUILD={flavour}: choose one of {', '.join(FLAVOURS)}")
 compile_args, link_args = FLAVOURS[flavour]
+planted = os.environ.get("NGAGE_PLANT", "")
+if planted not in ("", "drop", "swap"):
+    raise SystemExit(f"NGAGE_PLANT={planted}: choose one of drop, swap")
 fatal = ["-Werror"] if os.environ.get("NGAGE_WERROR") == "1" else []
 # Every .pxd is inlined into the modules that cimport it, so a change in any rebuilds all.
 depends = [str(p) for p in sorted(CORE.glob("*.pxd")) + sorted(CORE.glob("include/*.h"))]
@@ -38,15 +42,19 @@ extensions = [
         libraries=["z"],
         extra_compile_args=[*compile_args, *WARNINGS, *fatal, "-fvisibility=hidden"],
         extra_link_args=link_args,
-        define_macros=[("_GNU_SOURCE", "1"), ("ZLIB_CONST", "1")],
+        define_macros=[
+            ("_GNU_SOURCE", "1"),
+            ("ZLIB_CONST", "1"),
+            *([(f"NGAGE_PLANT_{planted.upper()}", "1")] if planted else []),
+        ],
     )
-    for source in sorted(CORE.glob("*.pyx"))
+    for source in sorted(CORE.glob("engine.pyx" if planted else "*.pyx"))
 ]
 
 setup(
     ext_modules=cythonize(
         extensions,
-        build_dir=f"build/cython-{flavour}",
+        build_dir=f"build/cython-{flavour}{planted and '-plant-' + planted}",
         compiler_directives={
             "language_level": 3,
             "boundscheck": flavour != "release",

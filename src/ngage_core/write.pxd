@@ -29,6 +29,11 @@ from ngage_core.payload cimport (
 from ngage_core.shard cimport Shard, give_outbox
 from ngage_core.sysio cimport iovec, sys_shutdown_writes
 
+cdef extern from "ng_plant.h" nogil:
+    bint NG_PLANT
+    bint NG_PLANT_SWAP
+    bint ng_plant_due(uint64_t deliveries)
+
 cdef enum PieceKind:
     PIECE_PARTIAL = 0
     PIECE_OWN = 1
@@ -96,8 +101,23 @@ cdef inline void gather_own(Gathered *all, Outbox *outbox) noexcept nogil:
         chunk = chunk.next
 
 
+cdef inline void plant(Gathered *all) noexcept nogil:
+    """The bug of a planted build: the last two publications gathered change places, or the first
+    of them is left out."""
+    cdef size_t last = all.count - 1
+    cdef iovec part = all.parts[last - 1]
+    if NG_PLANT_SWAP:
+        all.parts[last - 1] = all.parts[last]
+        all.parts[last] = part
+        return
+    all.parts[last - 1] = all.parts[last]
+    all.pieces[last - 1] = all.pieces[last]
+    all.bytes -= part.iov_len
+    all.count = last
+
+
 cdef inline void gather_publications(
-    Gathered *all, Conn *conn, Subscription *subscription, Channel *channel
+    Gathered *all, Shard *shard, Conn *conn, Subscription *subscription, Channel *channel
 ) noexcept nogil:
     cdef uint64_t head = ng_load(&channel.head)
     cdef uint64_t offset = subscription.cursor
@@ -115,6 +135,9 @@ cdef inline void gather_publications(
             return  # overtaken while looking; the next round applies the policy
         gather_payload(all, PIECE_PUBLICATION, conn, payload, subscription)
         offset += 1
+    if (NG_PLANT and offset > subscription.cursor + 1
+            and ng_plant_due(shard.counters.deliveries)):
+        plant(all)
 
 
 # The lag policy.
@@ -295,7 +318,8 @@ cdef inline void write_conn(Shard *shard, uint32_t index) noexcept nogil:
     item = conn.subscription
     while item != <uint32_t> NONE and all.count + 1 < IOVECS_MAX:
         subscription = &shard.subscriptions.items[item]
-        gather_publications(&all, conn, subscription, shard.members[subscription.channel].channel)
+        gather_publications(&all, shard, conn, subscription,
+                            shard.members[subscription.channel].channel)
         item = subscription.next
     if all.count:
         sent = shard.ops.send_parts(shard.poller, conn.fd, all.parts, all.count)

@@ -65,7 +65,7 @@ cdef inline void open_deadline(Shard *shard, uint32_t index) noexcept nogil:
     if interval == 0:
         set_deadline(shard, index, message_left)
         return
-    if conn.flags & F_PINGED and tick_passed(conn.heard_tick, conn.pinged_tick):
+    if conn.flags & F_PINGED and not tick_passed(conn.pinged_tick, conn.heard_tick):
         if now - conn.pinged_tick >= ticks_of(shard.hub.options.pong_timeout_ms):
             shard.counters.no_pong_closed += 1
             begin_close(shard, index, CLOSE_NO_PONG, <const uint8_t *> b"no pong", 7)

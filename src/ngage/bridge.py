@@ -230,6 +230,7 @@ def _make_engine(settings: Settings, plan: Plan) -> core.Engine:
             share_port=settings.share_port,
             handshake_timeout_ms=_milliseconds(settings.handshake_timeout_seconds),
             ping_interval_ms=_milliseconds(settings.ping_interval_seconds),
+            pings_per_second=settings.pings_per_second,
             pong_timeout_ms=_milliseconds(settings.pong_timeout_seconds),
             message_timeout_ms=_milliseconds(settings.message_timeout_seconds),
             close_timeout_ms=_milliseconds(settings.close_timeout_seconds),

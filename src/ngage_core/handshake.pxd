@@ -18,7 +18,7 @@ from ngage_core.conn cimport (
 )
 from ngage_core.deflate cimport WINDOW_BITS_MAX
 from ngage_core.hub cimport Rules, is_trusted_proxy, origin_allowed
-from ngage_core.lifecycle cimport set_deadline, subscribe
+from ngage_core.lifecycle cimport ping_interval_ms, set_deadline, subscribe
 from ngage_core.limits cimport ANSWER_BYTES_MAX, CHANNEL_NAME_BYTES_MAX
 from ngage_core.members cimport Subscription
 from ngage_core.own cimport own_room
@@ -203,7 +203,7 @@ cdef inline void become_websocket(
 
 
 cdef inline uint64_t first_ping_ms(Shard *shard, uint32_t index) noexcept nogil:
-    cdef uint64_t interval = shard.hub.options.ping_interval_ms
+    cdef uint64_t interval = ping_interval_ms(shard)
     if interval == 0:
         return 3600000
     return interval - (<uint64_t> index * <uint64_t> 2654435761 % 1024) * (interval // 4) // 1024

@@ -25,6 +25,7 @@ cdef struct Options:
     bint echo
     uint64_t handshake_timeout_ms
     uint64_t ping_interval_ms  # 0: no pings
+    uint64_t pings_per_second  # of all shards; 0: no limit
     uint64_t pong_timeout_ms
     uint64_t message_timeout_ms
     uint64_t close_timeout_ms

@@ -22,6 +22,7 @@ _NUMBERS = {
     "connections_per_shard": (1, 1, SHARD_CONNECTIONS_MAX),
     "handshake_timeout_ms": (5000, 1, 3600000),
     "ping_interval_ms": (25000, 0, 3600000),
+    "pings_per_second": (4000, 0, 1000000),
     "pong_timeout_ms": (10000, 1, 3600000),
     "message_timeout_ms": (30000, 1, 3600000),
     "close_timeout_ms": (5000, 1, 3600000),
@@ -55,6 +56,7 @@ cdef int read_options(Options *options, dict given) except -1:
     options.connections_per_shard = number["connections_per_shard"]
     options.handshake_timeout_ms = number["handshake_timeout_ms"]
     options.ping_interval_ms = number["ping_interval_ms"]
+    options.pings_per_second = number["pings_per_second"]
     options.pong_timeout_ms = number["pong_timeout_ms"]
     options.message_timeout_ms = number["message_timeout_ms"]
     options.close_timeout_ms = number["close_timeout_ms"]

@@ -15,7 +15,7 @@ from ngage_core.conn cimport (
     F_SHUT_WHEN_SENT, NONE, Conn,
 )
 from ngage_core.frame cimport FIN
-from ngage_core.lifecycle cimport doom, queue_read, queue_write, set_deadline
+from ngage_core.lifecycle cimport doom, ping_interval_ms, queue_read, queue_write, set_deadline
 from ngage_core.limits cimport DRAIN_STEP_MS, WHEEL_SLOTS, WHEEL_TICK_MS
 from ngage_core.message cimport fail
 from ngage_core.own cimport begin_close, own_room
@@ -56,7 +56,7 @@ cdef inline void open_deadline(Shard *shard, uint32_t index) noexcept nogil:
     """A WebSocket's deadline came round: look which of its clocks, if any, has run out."""
     cdef Conn *conn = &shard.slab.conns[index]
     cdef uint32_t now = tick_of(shard.now_ms)
-    cdef uint64_t interval = shard.hub.options.ping_interval_ms
+    cdef uint64_t interval = ping_interval_ms(shard)
     cdef uint64_t message_left = message_time_left(shard, conn)
     cdef uint64_t quiet = <uint64_t> (now - conn.heard_tick) * WHEEL_TICK_MS
     if message_left == 0:

@@ -48,7 +48,8 @@ extensions = [
             *([(f"NGAGE_PLANT_{planted.upper()}", "1")] if planted else []),
         ],
     )
-    for source in sorted(CORE.glob("engine.pyx" if planted else "*.pyx"))
+    for source in sorted(CORE.glob("*.pyx"))
+    if not (planted and source.stem == "swarm")  # the crowd is no part of an edge
 ]
 
 setup(

@@ -49,7 +49,7 @@ CONTROL_LAYERS = {
 
 # The Mob Simulator, by module or package.
 MOB_LAYERS = {
-    **dict.fromkeys(["hints", "model"], 1),
+    **dict.fromkeys(["hints", "model", "interrupt"], 1),
     "measure": 2,
     **dict.fromkeys(["scenario", "show"], 3),
     "world": 4,
@@ -57,7 +57,8 @@ MOB_LAYERS = {
     "ledger": 5,
     "run": 6,
     **dict.fromkeys(["capacity", "hunt"], 7),
-    **dict.fromkeys(["__init__", "arguments", "cli"], 8),
+    **dict.fromkeys(["__init__", "arguments", "search"], 8),
+    "cli": 9,
 }
 
 CIMPORT = re.compile(

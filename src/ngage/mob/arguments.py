@@ -69,6 +69,9 @@ def build_parser(version: str) -> argparse.ArgumentParser:
         help='addresses the fans come from (default 127.0.0.0/8); "" leaves it to the kernel',
     )
 
+    _add_capacity(commands)
+    _add_hunt(commands)
+
     report = commands.add_parser("report", help="make a report of a result")
     report.add_argument("result", type=Path, metavar="RESULT.json")
     report.add_argument(
@@ -83,12 +86,65 @@ def build_parser(version: str) -> argparse.ArgumentParser:
     return parser
 
 
+def _add_capacity(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    capacity = commands.add_parser(
+        "capacity", parents=[_crowd()], help="the largest load that meets the thresholds"
+    )
+    capacity.add_argument("scenario", help="a TOML file, or the name of a ready scenario")
+    capacity.add_argument(
+        "--vary", choices=("fans", "rate"), default="fans", help="what the load is (default fans)"
+    )
+    capacity.add_argument(
+        "--from", type=_load, dest="first", metavar="N", help="begin here (default: the scenario's)"
+    )
+    capacity.add_argument(
+        "--to", type=_load, dest="most", default=FANS_MAX, metavar="N", help="end here"
+    )
+    capacity.add_argument(
+        "--precision", type=_share, default=0.05, metavar="P", help="as 5%% or 0.05 (default 5%%)"
+    )
+    capacity.add_argument("--json", type=Path, metavar="FILE", help="write the steps as JSON")
+
+
+def _add_hunt(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    hunt = commands.add_parser(
+        "hunt", help="mutate scenarios until an invariant is violated, and shrink what was found"
+    )
+    hunt.add_argument(
+        "scenario", nargs="?", help="a TOML file, or a ready scenario (default: all of these)"
+    )
+    hunt.add_argument("--runs", type=_count, default=10_000, metavar="N", help="at most so many")
+    hunt.add_argument(
+        "--duration", type=_duration, default=600.0, metavar="S", help="as 10m (default 10m)"
+    )
+    hunt.add_argument("--seed", type=_seed, metavar="N", help="another hunt of the same kind")
+    hunt.add_argument(
+        "--fans", type=_fans, default=300, metavar="N", help="at most, in each run (default 300)"
+    )
+    hunt.add_argument(
+        "--shrink", type=_runs, default=40, metavar="N", help="runs to shrink a finding (40)"
+    )
+    hunt.add_argument("--corpus", type=Path, metavar="DIR", help="keep what reached something new")
+    hunt.add_argument(
+        "--output", type=Path, default=Path(), metavar="DIR", help="where findings go (default .)"
+    )
+
+
 def address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     return host, int(port)
 
 
 def _running() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False, parents=[_crowd()])
+    parser.add_argument(
+        "--metrics", type=_address, metavar="HOST:PORT", help="serve Prometheus metrics meanwhile"
+    )
+    parser.add_argument("--plain", action="store_true", help="lines instead of a screen")
+    return parser
+
+
+def _crowd() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--seed", type=_seed, metavar="N", help="another crowd of the same kind")
     parser.add_argument(
@@ -98,10 +154,6 @@ def _running() -> argparse.ArgumentParser:
         metavar="N",
         help="threads of the crowd (default: as few as the descriptor limit allows)",
     )
-    parser.add_argument(
-        "--metrics", type=_address, metavar="HOST:PORT", help="serve Prometheus metrics meanwhile"
-    )
-    parser.add_argument("--plain", action="store_true", help="lines instead of a screen")
     return parser
 
 
@@ -128,6 +180,31 @@ def _fans(text: str) -> int:
 
 def _count(text: str) -> int:
     return _whole(text, 1, 10_000)
+
+
+def _runs(text: str) -> int:
+    return _whole(text, 0, 10_000)
+
+
+def _load(text: str) -> float:
+    """Fans or bursts per second."""
+    try:
+        load = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+    if not 0 < load <= FANS_MAX:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most {FANS_MAX}")
+    return load
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share such as 5% or 0.05") from None
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
+    return share
 
 
 def _seed(text: str) -> int:

@@ -7,7 +7,6 @@ was too slow. 99 a threshold was missed. 130 interrupted.
 import argparse
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -21,7 +20,9 @@ from rich.console import Console
 from ngage import __version__
 from ngage.capacity import raise_descriptor_limit
 from ngage.errors import NgageError, ScenarioError
+from ngage.mob import search
 from ngage.mob.arguments import OUTPUTS, address, build_parser
+from ngage.mob.interrupt import until_over
 from ngage.mob.measure.hdr import write_hgrm
 from ngage.mob.measure.results import Result, Sampling, read_result
 from ngage.mob.measure.totals import Totals
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands: dict[str, Callable[[argparse.Namespace], int]] = {
         "run": _run,
         "quick": _quick,
+        "capacity": lambda options: search.capacity(options, dict(os.environ)),
+        "hunt": lambda options: search.hunt(options, dict(os.environ)),
         "report": _report,
         "scenarios": _scenarios,
     }
@@ -100,7 +103,17 @@ def _simulate(scenario: Scenario, options: argparse.Namespace) -> int:
         metrics = Exposition(*address(options.metrics), scenario.fans)
     with metrics as exposition, open_display(console, plain=options.plain) as display:
         watchers = _watchers(scenario, display, exposition)
-        result, interrupted = uvloop.run(_until_over(scenario, watchers, options.threads))
+
+        async def simulate(interrupted: asyncio.Event) -> Result:
+            return await run(
+                scenario,
+                dict(os.environ),
+                watchers,
+                threads=options.threads,
+                interrupted=interrupted,
+            )
+
+        result, interrupted = uvloop.run(until_over(simulate))
         display.end(result)
     _write(result, options)
     return EXIT_INTERRUPTED if interrupted else result.exit_code
@@ -116,32 +129,6 @@ def _watchers(scenario: Scenario, display: Display, exposition: Exposition | Non
             exposition.update(sampling, totals)
 
     return Watchers(begin, update, display.moment)
-
-
-async def _until_over(scenario: Scenario, watchers: Watchers, threads: int) -> tuple[Result, bool]:
-    """The first Ctrl-C (or SIGTERM) ends the run in order, the second one at once."""
-    loop = asyncio.get_running_loop()
-    interrupted = asyncio.Event()
-    stopped = False
-    task = asyncio.current_task()
-    assert task
-
-    def stop() -> None:
-        nonlocal stopped
-        if stopped:
-            task.cancel()
-        stopped = True
-        interrupted.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
-    try:
-        result = await run(
-            scenario, dict(os.environ), watchers, threads=threads, interrupted=interrupted
-        )
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
-    return result, stopped
 
 
 def _write(result: Result, options: argparse.Namespace) -> None:

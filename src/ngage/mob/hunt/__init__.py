@@ -1,0 +1,1 @@
+"""The hunt for a violated invariant: scenarios that mutate, and shrink when they found one."""

@@ -10,7 +10,7 @@ import asyncio
 import socket
 import struct
 from collections import deque
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, cast
 
 # At a delay d, one connection carries at most this much in d seconds.
 QUEUE_BYTES_MAX = 128 << 10
@@ -165,8 +165,8 @@ class Side(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Towards the fan this begins the link, towards the server it completes it."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's are no subclass of it
+        self._transport = cast(asyncio.Transport, transport)
         self.connected = True
         if self._link.ending:
             self.reset()

@@ -110,11 +110,13 @@ class ServerProcess:
 
     def stop(self) -> None:
         """SIGSTOP: it stands still, its sockets stay open."""
-        self._signal(signal.SIGSTOP)
+        if self._current is not None:
+            self._current.signal(signal.SIGSTOP)
 
     def cont(self) -> None:
-        """SIGCONT; harmless for a process that runs, or has ended."""
-        self._signal(signal.SIGCONT)
+        """SIGCONT, to a predecessor that was stopped before its upgrade too; else harmless."""
+        for process in self._alive():
+            process.signal(signal.SIGCONT)
 
     async def terminate(self) -> int | None:
         """SIGTERM, awaited: the exit code, None of a successor's. SIGKILL if it does not go."""
@@ -224,10 +226,6 @@ class ServerProcess:
 
     def _alive(self) -> list[Watched]:
         return [process for process in self._processes if not process.ended.is_set()]
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self._current is not None:
-            self._current.signal(number)
 
     def _describe(self, what: str) -> str:
         last = " | ".join(line for line in self.stderr[-LAST_LINES:] if line.strip())

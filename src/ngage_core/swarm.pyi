@@ -62,8 +62,8 @@ class Swarm:
     def arrive(self, start_ns: int, delays_us: array[int]) -> None:
         """Let fan i arrive at start_ns (CLOCK_MONOTONIC) + delays_us[i]: open loop.
 
-        An array of 32-bit words ("I"), one for each fan; 0xFFFFFFFF: never. To be called once,
-        instead of connect().
+        An array of 32-bit words ("I"), one for each fan, ascending; 0xFFFFFFFF: never. To be called
+        once, instead of connect().
         """
 
     def stimulate(self, persona: int, probability: float, delay: Delay, step: int) -> None:

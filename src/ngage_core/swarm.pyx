@@ -37,7 +37,7 @@ from ngage_core.swarm_raw cimport raw_codec
 from ngage_core.swarm_squad cimport (
     ORDER_CONNECT, ORDER_GIVE_UP, ORDER_RESET, ORDER_SETTLE, ORDER_STIMULI, ORDER_STOP, Squad,
 )
-from ngage_core.swarm_steps cimport persona_for
+from ngage_core.swarm_steps cimport ascending, persona_for
 from ngage_core.swarm_stream cimport CLOSE_CODE_END
 from ngage_core.swarm_thread cimport squad_run
 from ngage_core.sysio cimport (
@@ -182,8 +182,8 @@ cdef class Swarm:
         for i in range(self.threads):
             squad = &self.squads[i]
             if squad.alive:
-                ng_store(&squad.asked, squad.asked + 1)
                 ng_or_seq(&squad.wanted, orders)
+                ng_store(&squad.asked, squad.asked + 1)  # after what it tells of
                 sys_event_raise(squad.wake_fd)
 
     def _obeyed(self):
@@ -216,8 +216,9 @@ cdef class Swarm:
 
     def arrive(self, uint64_t start_ns, array delays_us not None) -> None:
         """Let fan i arrive at start_ns (CLOCK_MONOTONIC) + delays_us[i]: open loop."""
-        if delays_us.typecode != "I" or len(delays_us) != self.fans:
-            raise ValueError('delays_us: an array("I") with one number for each fan')
+        if (delays_us.typecode != "I" or len(delays_us) != self.fans
+                or not ascending(delays_us.data.as_uints, self.fans)):
+            raise ValueError('delays_us: an ascending array("I"), one number for each fan')
         self._kept.append(delays_us)
         self.plan.start_ns = start_ns
         self.plan.arrivals_us = <const uint32_t *> delays_us.data.as_uints
@@ -235,7 +236,7 @@ cdef class Swarm:
         if not 0 <= probability <= 1:
             raise ValueError(f"probability: 0 to 1, not {probability}")
         for i in range(self.threads):
-            while number - ng_load(&self.squads[i].stimuli_taken) >= STIMULI_PENDING:
+            while number >= ng_load(&self.squads[i].stimuli_taken) + STIMULI_PENDING:
                 time.sleep(_POLL_SECONDS)
         stimulus.number = number
         stimulus.probability = probability

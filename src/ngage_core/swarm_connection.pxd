@@ -20,8 +20,8 @@ from ngage_core.swarm_fan cimport (
 from ngage_core.swarm_head cimport client_key
 from ngage_core.swarm_oracle cimport violate
 from ngage_core.swarm_plan cimport (
-    CONGESTION_BYTES_MAX, NEVER, REQUEST_BYTES_MAX, STAY, THEN_GIVE_UP, THEN_LEAVE, PersonaPlan,
-    Plan, Reading, TargetPlan, fan_number, persona_of,
+    CONGESTION_BYTES_MAX, NEVER, REQUEST_BYTES_MAX, STAY, THEN_GIVE_UP, THEN_LEAVE, THEN_NEXT,
+    PersonaPlan, Plan, Reading, TargetPlan, fan_number, persona_of,
 )
 from ngage_core.swarm_squad cimport (
     SQUAD_PARK_BYTES, SQUAD_READ_BYTES, Squad, index_of, schedule, set_paused, unschedule,
@@ -149,7 +149,8 @@ cdef inline int64_t fan_take(Squad *squad, uint32_t index, size_t size_max) noex
     cdef size_t parked = fan.parked_bytes
     cdef int64_t received, used
     cdef bint upgrading = fan.state == FAN_UPGRADING
-    received = sys_receive(fan.fd, squad.buffer + parked, size_max)
+    received = sys_receive(fan.fd, squad.buffer + parked,
+                           min(size_max, <size_t> SQUAD_READ_BYTES))
     if received == -EAGAIN:
         return 0
     if received <= 0:
@@ -252,8 +253,12 @@ cdef inline void fan_opened(Squad *squad, Fan *fan) noexcept nogil:
         return
     fan.entered = 1
     fan.step = 0
+    if fan.waiting and fan.then != THEN_NEXT:
+        return  # a stimulus that came while it connected
     if persona.steps[0].action != STAY or persona.steps[0].think.distribution != NEVER:
         schedule(squad, fan, 0, squad.reading.now_ns)
+    else:
+        unschedule(squad, fan)
 
 
 cdef inline void fan_ended(Squad *squad, Fan *fan, bint wanted) noexcept nogil:

@@ -52,26 +52,30 @@ cdef inline void expect_from(Reading *reading, Fan *fan, uint64_t offset) noexce
         fan.next_sequence = offset + 1 + ng_peek(&target.difference)
 
 
+cdef inline uint64_t pushed(uint64_t seen, uint64_t by, uint64_t filler) noexcept nogil:
+    """The window moved on by so many publications, which came (1) or did not (0)."""
+    return filler if by >= SEQUENCE_WINDOW else (seen << by) | (filler & ((<uint64_t> 1 << by) - 1))
+
+
 cdef inline void pass_over(Reading *reading, Fan *fan, uint64_t sequence) noexcept nogil:
-    """`sequence` came, and one or more before it did not."""
+    """`sequence` came, and one or more before it did not: the first ones are those forgiven."""
     cdef Tally *tally = reading.tally
     cdef uint64_t ahead = sequence - fan.next_sequence
-    cdef bint honest = fan.forgiven >= ahead
-    if honest:
-        fan.forgiven -= <unsigned int> ahead
-        count(&tally.told, ahead)
-    elif reading.plan.targets[fan.target].skips:
-        honest = True
-        fan.offset += ahead
-        count(&tally.skipped, ahead)
-    else:
-        count(&tally.gaps, ahead)
+    cdef uint64_t told = min(ahead, <uint64_t> fan.forgiven)
+    cdef uint64_t missing = ahead - told
+    cdef bint allowed = reading.plan.targets[fan.target].skips
+    count(&tally.told, told)
+    if allowed:
+        fan.offset += missing
+        count(&tally.skipped, missing)
+    elif missing:
+        count(&tally.gaps, missing)
         violate(reading, fan, VIOLATION_RECOVERY if fan.recovering else VIOLATION_GAP,
-                fan.next_sequence, sequence)
-    if honest:
-        fan.seen = ~<uint64_t> NOTHING_SEEN
-    else:
-        fan.seen = 1 if ahead + 1 >= SEQUENCE_WINDOW else fan.seen << (ahead + 1) | 1
+                fan.next_sequence + told, sequence)
+    # What was told or allowed is not missing: if it comes all the same, it comes again.
+    fan.seen = pushed(fan.seen, told, ~<uint64_t> 0)
+    fan.seen = pushed(fan.seen, missing, ~<uint64_t> 0 if allowed else 0)
+    fan.seen = pushed(fan.seen, 1, ~<uint64_t> 0)
     fan.next_sequence = sequence + 1
 
 
@@ -93,13 +97,15 @@ cdef inline void note_sequence(Reading *reading, Fan *fan, uint64_t sequence) no
     if fan.next_sequence == 0:
         fan.next_sequence = sequence
     if sequence == fan.next_sequence:
-        fan.seen = fan.seen << 1 | 1
+        fan.seen = pushed(fan.seen, 1, ~<uint64_t> 0)
         fan.next_sequence = sequence + 1
     elif sequence > fan.next_sequence:
         pass_over(reading, fan, sequence)
     else:
         come_late(reading, fan, sequence)
+        return
     fan.recovering = 0
+    fan.forgiven = 0  # a gap is told before the publication that follows it, for that one only
 
 
 cdef inline void note_gap(

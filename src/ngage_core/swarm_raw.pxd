@@ -47,19 +47,18 @@ cdef inline bint hexadecimal(const uint8_t *text, size_t size, uint64_t *number)
     return True
 
 
-cdef inline bint decimal(
+cdef inline const uint8_t *decimal(
     const uint8_t *text, const uint8_t *end, uint8_t stop, uint64_t *number
 ) noexcept nogil:
-    """Digits up to a character."""
+    """Digits up to a character, or to the end: where that is, NULL if there is no number."""
+    cdef const uint8_t *first = text
     number[0] = 0
-    if text >= end or text[0] == stop:
-        return False
     while text < end and text[0] != stop:
         if not 48 <= text[0] <= 57:
-            return False
+            return NULL
         number[0] = number[0] * 10 + text[0] - 48
         text += 1
-    return text < end
+    return text if text > first else NULL
 
 
 cdef inline bint raw_opened(
@@ -77,15 +76,17 @@ cdef inline bint raw_opened(
         return True
     if (position + EPOCH_DIGITS >= head + size or position[EPOCH_DIGITS] != 58  # ":"
             or not hexadecimal(position, EPOCH_DIGITS, &epoch)
-            or not decimal(position + EPOCH_DIGITS + 1, head + size, 13, &offset)):
+            or decimal(position + EPOCH_DIGITS + 1, head + size, 13, &offset) == NULL):
         return False
     recovered = header_value(head, size, b"ngage-recovered:", 16)
     complete = fan.resuming and recovered != NULL and memcmp(recovered, b"true", 4) == 0
     if complete:
         count(&reading.tally.recovered, 1)
-        fan.recovering = 1
         if offset != fan.offset or epoch != fan.epoch:
             violate(reading, fan, VIOLATION_RECOVERY, fan.offset, offset)
+        elif fan.next_sequence == 0:
+            expect_from(reading, fan, offset)
+        fan.recovering = 1
         return True
     if fan.resuming:
         count(&reading.tally.unrecovered, 1)
@@ -139,17 +140,13 @@ cdef inline void raw_pinged(
 ) noexcept nogil:
     """A `ring` channel tells what a slow subscriber has missed in a ping: gap FROM-TO."""
     cdef const uint8_t *end = data + size
-    cdef const uint8_t *dash = data + 4
+    cdef const uint8_t *dash
     cdef uint64_t first = 0, last = 0
     if size < GAP_NOTE_BYTES_MIN or memcmp(data, b"gap ", 4) != 0:
         return
-    while dash < end and dash[0] != 45:  # "-"
-        dash += 1
-    decimal(data + 4, end, 45, &first)
-    while dash + 1 < end:
-        dash += 1
-        last = last * 10 + dash[0] - 48
-    note_gap(reading, fan, first, last)
+    dash = decimal(data + 4, end, 45, &first)  # "-"
+    if dash != NULL and dash < end and decimal(dash + 1, end, 45, &last) == end:
+        note_gap(reading, fan, first, last)
 
 
 cdef inline void raw_codec(Codec *codec) noexcept nogil:

@@ -82,6 +82,16 @@ cdef inline uint64_t next_arrival_ns(const Squad *squad) noexcept nogil:
         plan.start_ns + <uint64_t> after_us * 1000)
 
 
+cdef inline bint ascending(const uint32_t *delays_us, int fans) noexcept nogil:
+    """Whether each fan arrives with the one in front of it or later: a thread waits for its next
+    one only."""
+    cdef int i
+    for i in range(1, fans):
+        if delays_us[i] < delays_us[i - 1]:
+            return False
+    return True
+
+
 cdef inline void launch_some(Squad *squad) noexcept nogil:
     cdef uint64_t due_ns
     cdef int _i
@@ -144,7 +154,8 @@ cdef inline void sip(Squad *squad, Fan *fan, uint32_t amount) noexcept nogil:
     if fan.state != FAN_OPEN:
         return
     set_paused(squad, fan, True)
-    if fan.ready and fan_take(squad, index_of(squad, fan), amount) == 0:
+    # Of 0 bytes a read gives what the end of the connection gives.
+    if fan.ready and amount and fan_take(squad, index_of(squad, fan), amount) == 0:
         fan.ready = 0
 
 
@@ -154,6 +165,12 @@ cdef inline void read_again(Squad *squad, Fan *fan) noexcept nogil:
         fan.ready = 0
         # Readiness was taken while paused, the peer's end perhaps with it: read to the end.
         fan_read(squad, index_of(squad, fan), EPOLLRDHUP)
+
+
+cdef inline void leave(Squad *squad, Fan *fan) noexcept nogil:
+    """Who has stopped reading reads again: the server's answer is behind what was not read."""
+    fan_say_goodbye(squad, fan)
+    read_again(squad, fan)
 
 
 cdef inline void enter(Squad *squad, Fan *fan, uint8_t step) noexcept nogil:
@@ -169,7 +186,7 @@ cdef inline void enter(Squad *squad, Fan *fan, uint8_t step) noexcept nogil:
     if plan.action == CONNECT or plan.action == RESUME:
         come_back(squad, fan, number, plan.action == RESUME)
     elif plan.action == LEAVE and fan.state == FAN_OPEN:
-        fan_say_goodbye(squad, fan)
+        leave(squad, fan)
     elif plan.action == DROP or plan.action == LEAVE:
         fan_drop(squad, fan)
     elif plan.action == PAUSE:
@@ -195,8 +212,8 @@ cdef inline uint8_t chosen_exit(Squad *squad, Fan *fan) noexcept nogil:
 
 cdef inline void leave_for_good(Squad *squad, Fan *fan) noexcept nogil:
     if fan.state == FAN_OPEN:
-        fan_say_goodbye(squad, fan)
         schedule(squad, fan, THEN_GIVE_UP, squad.now_ns + <uint64_t> GOODBYE_NS)
+        leave(squad, fan)
         return
     fan_drop(squad, fan)
     unschedule(squad, fan)
@@ -280,6 +297,9 @@ cdef inline void be_stimulated(Squad *squad, const Stimulus *stimulus) noexcept 
             continue
         if fan.state == FAN_GONE or fan.state == FAN_NEW:
             continue
+        if fan.waiting and (fan.then == THEN_GIVE_UP or (
+                fan.then == THEN_LEAVE and stimulus.step != THEN_LEAVE)):
+            continue  # it leaves for good: nothing calls it back
         if unit(draw(seed, number, STIMULUS_DRAWS + stimulus.number)) >= stimulus.probability:
             continue
         seconds = delay_seconds(&stimulus.delay, fan, seed, number)

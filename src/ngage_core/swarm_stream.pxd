@@ -137,8 +137,13 @@ cdef inline int64_t read_unit(
         length = 0
         for i in range(2, <int> header):
             length = length << 8 | data[i]
+        # Section 5.2: in as few bytes as it takes, and the highest bit is 0.
+        if length <= (125 if header == 4 else 0xFFFF) or length >> 63:
+            return READ_MALFORMED
     if opcode >= OP_CLOSE:
         if opcode > OP_PONG or length > CONTROL_BYTES_MAX or not data[0] & 0x80:
+            return READ_MALFORMED
+        if opcode == OP_CLOSE and length == 1:  # half a code
             return READ_MALFORMED
         if size < header + length:
             return 0

@@ -77,6 +77,8 @@ cdef inline void squad_leave(Squad *squad) noexcept nogil:
             sys_abort(squad.fans[i].fd)
             free(squad.fans[i].parked)
     ng_store(&squad.tally.open, 0)
+    # Nobody waits for a thread that is no more; half of the range, because waiters add to it.
+    ng_store(&squad.stimuli_taken, <uint64_t> 1 << 63)
     ng_store(&squad.answered, ~<uint64_t> 0)
 
 

@@ -1,11 +1,11 @@
 """The swarm sees what a server did to its stream: every planted fault is counted, nothing else."""
 
 import asyncio
-import contextlib
 import struct
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import numpy
 import pytest
@@ -14,6 +14,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from ngage_core.behaviour import LURKER, Persona, Target
 from ngage_core.swarm import Swarm, bucket_floors, publication
 from tests.helpers.crowd import read_again, staller, stop_reading
+from tests.helpers.stage import swarm_of
 from tests.helpers.wait import eventually
 
 FANS = 5
@@ -30,16 +31,6 @@ async def serving(handler: Handler) -> AsyncIterator[int]:
         yield next(iter(server.sockets)).getsockname()[1]
 
 
-@contextlib.contextmanager
-def swarm_of(port: int, fans: int = FANS, **options: object) -> Iterator[Swarm]:
-    targets = [Target("127.0.0.1", port, "/ws/stage")]
-    swarm = Swarm(targets, fans=fans, **options)  # type: ignore[arg-type]
-    try:
-        yield swarm
-    finally:
-        swarm.stop()
-
-
 async def received(swarm: Swarm, per_fan: int) -> dict[str, int]:
     """Connect, wait for so many publications per fan: the counters."""
     assert await asyncio.to_thread(swarm.connect, 10) == swarm.fans
@@ -47,7 +38,7 @@ async def received(swarm: Swarm, per_fan: int) -> dict[str, int]:
     return swarm.progress()
 
 
-async def counted(messages: list[bytes], **options: object) -> dict[str, int]:
+async def counted(messages: list[bytes], **options: Any) -> dict[str, int]:
     """What fans count who are sent these messages."""
 
     async def handler(connection: ServerConnection) -> None:
@@ -56,7 +47,7 @@ async def counted(messages: list[bytes], **options: object) -> dict[str, int]:
         await connection.wait_closed()
 
     async with serving(handler) as port:
-        with swarm_of(port, check_padding=True, **options) as swarm:
+        with swarm_of(port, FANS, check_padding=True, **options) as swarm:
             return await received(swarm, len(messages))
 
 
@@ -121,7 +112,7 @@ async def test_fragments_are_one_publication() -> None:
         await connection.wait_closed()
 
     async with serving(handler) as port:
-        with swarm_of(port, check_padding=True) as swarm:
+        with swarm_of(port, FANS, check_padding=True) as swarm:
             counters = await received(swarm, 1)
     assert (counters["bytes"], counters["corrupt"]) == (500 * FANS, 0)
 
@@ -136,7 +127,7 @@ async def test_the_first_publication_can_be_demanded() -> None:
         await connection.wait_closed()
 
     async with serving(handler) as port:
-        with swarm_of(port) as swarm:
+        with swarm_of(port, FANS) as swarm:
             await received(swarm, 0)
             swarm.reset(10)
             start.set()
@@ -149,7 +140,7 @@ async def test_pings_are_answered_and_close_codes_noted() -> None:
         await connection.close(3008, "slow")
 
     async with serving(handler) as port:
-        with swarm_of(port) as swarm:
+        with swarm_of(port, FANS) as swarm:
             await asyncio.to_thread(swarm.connect, 10)
             await eventually(lambda: swarm.progress()["closed"] == FANS)
             counters = swarm.progress()
@@ -218,7 +209,7 @@ async def test_frames_no_server_may_send(frame: bytes) -> None:
 async def test_nobody_listens() -> None:
     async with answering(b"") as port:
         pass
-    with swarm_of(port) as swarm:
+    with swarm_of(port, FANS) as swarm:
         assert await asyncio.to_thread(swarm.connect, 10) == 0
         assert swarm.progress()["failed"] == FANS
         assert swarm.progress()["last_error"] > 0
@@ -256,7 +247,7 @@ async def test_latency_is_counted_from_the_intended_send() -> None:
         await connection.wait_closed()
 
     async with serving(handler) as port:
-        with swarm_of(port) as swarm:
+        with swarm_of(port, FANS) as swarm:
             await received(swarm, 1)
             counts = numpy.asarray(swarm.histogram())
     floors = numpy.asarray(bucket_floors())
@@ -273,7 +264,7 @@ async def test_sources_spread_over_a_network() -> None:
         await connection.wait_closed()
 
     async with serving(handler) as port:
-        with swarm_of(port, source="127.9.8.0/24", threads=2) as swarm:
+        with swarm_of(port, FANS, source="127.9.8.0/24", threads=2) as swarm:
             assert await asyncio.to_thread(swarm.connect, 10) == FANS
             await eventually(lambda: peers == {"127.9.8.1"})
 

@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncIterator
 
 import pytest
+import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -254,3 +255,22 @@ async def test_carries_many_connections() -> None:
         assert answers == [b"%04d" % number for number in range(500)]
         for _, writer in streams:
             await leave(writer)
+
+
+@pytest.mark.parametrize("turns", range(12))
+def test_on_uvloop_a_reset_at_any_turn_of_the_loop_leaves_nothing(turns: int) -> None:
+    """mobsim runs on uvloop, whose transports are of its own kind; leaving waits for every link."""
+
+    async def run() -> None:
+        async with proxied() as (proxy, _):
+            reader, writer = await asyncio.open_connection(*proxy.address)
+            writer.write(b"once")
+            await eventually(lambda: bool(proxy.links), "the link to begin")
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            proxy.reset()
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() in (b"", b"once")
+            writer.close()
+
+    uvloop.run(run())

@@ -33,6 +33,8 @@ def capacity(options: argparse.Namespace, environment: Mapping[str, str]) -> int
     if not scenario.thresholds:
         raise ScenarioError(f"{scenario.name}: it has no thresholds, so any load would do")
     first = options.first or load_of(scenario, options.vary)
+    if first > options.most:
+        raise ScenarioError(f"--from {first:g} is above --to {options.most:g}")
     with_load(scenario, options.vary, first)
     raise_descriptor_limit()
     found = Capacity(scenario=scenario.name, vary=options.vary)

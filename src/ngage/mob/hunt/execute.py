@@ -1,6 +1,7 @@
 """A run as a hunt sees it: kinds of violations, and what the servers' counters have reached."""
 
 import asyncio
+import traceback
 from collections.abc import Mapping
 
 from ngage.errors import NgageError, ServerError
@@ -30,6 +31,7 @@ async def execute(
     except NgageError as error:
         return Outcome(failure=str(error))
     except Exception as error:
+        traceback.print_exception(error)  # a bug of mobsim's own, which needs more than a line
         return Outcome(failure=f"mobsim failed: {type(error).__name__}: {error}")
     return Outcome(_violated(result), reached(result, metrics))
 

@@ -14,7 +14,7 @@ from ngage.mob.scenario.file import LEAVE, SERVER_FAULTS
 from ngage.mob.scenario.fitting import REFERENCE
 from ngage.mob.scenario.ready import scaled
 
-SECONDS_MOST = 6.0
+SECONDS_MOST = 4.0
 DRAIN_SECONDS = 1.0
 RECOVERY_SECONDS = 0.5  # between the end of one fault of a server and its next one
 

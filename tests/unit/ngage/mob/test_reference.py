@@ -1,10 +1,13 @@
 """The reference page against what the code writes: every name, and no other."""
 
+import argparse
 import re
 from pathlib import Path
 
 import msgspec
 
+from ngage.mob.arguments import build_parser
+from ngage.mob.capacity import Capacity, Step
 from ngage.mob.measure import results
 from ngage.mob.measure.results import EXIT_CODES
 from ngage.mob.show import exposition, wording
@@ -44,3 +47,33 @@ def test_every_key_of_a_result_and_every_violation_is_on_the_page():
 def test_every_exit_code_is_on_the_page():
     rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", PAGE, re.MULTILINE)
     assert {verdict: int(code) for code, verdict in rows} == EXIT_CODES
+
+
+def test_every_flag_of_every_command_is_on_the_page():
+    (commands,) = (
+        action
+        for action in build_parser("")._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    flags = {
+        (command, flag)
+        for command, parser in commands.choices.items()
+        for action in parser._actions
+        for flag in action.option_strings[-1:]
+        # A report's own output stands in the table of commands
+        if flag not in {"--help", "--output"} or (command, flag) == ("hunt", "--output")
+    }
+    rows = re.findall(r"^\| (`--[^|]*) \| ([a-z, ]+) \|", PAGE, re.MULTILINE)
+    told = {
+        (command, flag)
+        for cell, users in rows
+        for flag in re.findall(r"--[a-z-]+", cell)
+        for command in users.split(", ")
+    }
+    assert told == flags
+
+
+def test_every_key_of_a_capacity_is_on_the_page():
+    keys = {*Capacity.__struct_fields__, *Step.__struct_fields__}
+    section = PAGE.split("\n## Capacity\n")[1].split("\n## ")[0]
+    assert keys <= names([section])

@@ -2,7 +2,8 @@
  *
  * NGAGE_PLANT=drop|swap python setup.py build_ext defines one of the two macros, in a build of its
  * own. In every other build NG_PLANT is the constant 0, and nothing is left of the seam: with and
- * without it, gcc 12 -O2 made the same instructions of every function of the engine (objdump -d). */
+ * without it, gcc 12 -O2 makes the same instructions of every function of the engine (objdump -d).
+ */
 #ifndef NG_PLANT_H
 #define NG_PLANT_H
 

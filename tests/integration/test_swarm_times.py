@@ -201,9 +201,9 @@ def times(delay: Delay) -> Floats:
         case Distribution.LOGNORMAL:
             return a * numpy.exp(b * numpy.array([NormalDist().inv_cdf(p) for p in LEVELS]))
         case Distribution.PARETO:
-            return numpy.asarray(a * (1 - LEVELS) ** (-1 / b), numpy.float64)
-    values: Floats = numpy.array(delay.values)
-    return values[(LEVELS * len(delay.values)).astype(int)]
+            return a * (1 - LEVELS) ** (-1 / b)
+    drawn: Floats = numpy.array(delay.values)[(LEVELS * len(delay.values)).astype(int)]
+    return drawn
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ class Ledger:
     def result(self, target: str, counted: Counted) -> Result:
         scenario, counters = self._scenario, counted.counters
         measured = self.measured(counted)
-        checked = judge.check(scenario.thresholds, measured)
+        checked = judge.check_at_end(scenario.thresholds, measured)
         verdict, reasons = judge.verdict(scenario, measured, checked, self._kinds(counters))
         lag, publish_lag = measured["lag_ms"], measured["publish_lag_ms"]
         assert isinstance(lag, Trend)

@@ -62,8 +62,8 @@ async def run(
     environment: of the servers it starts. Raises NgageError for what could not be started.
     """
     async with built(scenario, environment) as world:
-        ended = interrupted or asyncio.Event()
-        return await Run(scenario, world, watchers or Watchers(), threads, ended).result()
+        interrupted = interrupted or asyncio.Event()
+        return await Run(scenario, world, watchers or Watchers(), threads, interrupted).result()
 
 
 class Run:
@@ -75,12 +75,13 @@ class Run:
         world: World,
         watchers: Watchers,
         threads: int,
-        ended: asyncio.Event,
+        interrupted: asyncio.Event,
     ) -> None:
         self._scenario = scenario
         self._world = world
         self._watchers = watchers
-        self._ended = ended
+        self._interrupted = interrupted
+        self._ended = asyncio.Event()  # by itself, before its time
         self._crowd = Crowd(scenario, world.targets, threads)
         self._publisher = self._make_publisher()
         self._ledger = Ledger(scenario, self._crowd, self._publisher)
@@ -114,7 +115,7 @@ class Run:
         """Everybody at once; the clock of the run starts when all are there, or were refused."""
         sampler = asyncio.create_task(self._sample())
         self._crowd.connect()
-        while not self._ended.is_set():
+        while not (self._ended.is_set() or self._interrupted.is_set()):
             counters = self._crowd.counters
             if counters["opened"] + counters["failed"] >= self._scenario.fans:
                 break
@@ -145,8 +146,9 @@ class Run:
         samples.start(ledger.start_ns / NS, scenario.phases[0].duration)
         script = asyncio.create_task(self._script(timeline))
         sampler = asyncio.create_task(self._sample())
-        ended = asyncio.create_task(self._until_ended())
-        tasks = (script, sampler, ended)
+        ended = asyncio.create_task(_until(self._ended))
+        interrupted = asyncio.create_task(_until(self._interrupted))
+        tasks = (script, sampler, ended, interrupted)
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -158,9 +160,6 @@ class Run:
         if not self._publisher:
             return [Last()] * len(self._crowd.channels)
         return await asyncio.to_thread(self._publisher.stop, scenario.settle)
-
-    async def _until_ended(self) -> None:
-        await self._ended.wait()
 
     async def _script(self, timeline: Timeline) -> None:
         start = self._ledger.start_ns / NS
@@ -212,7 +211,7 @@ class Run:
     def _look_after_thresholds(self, counted: Counted) -> None:
         wanted = [threshold for threshold in self._scenario.thresholds if threshold.abort_on_fail]
         measured = self._ledger.measured(counted)
-        failed = [one for one in judge.check(wanted, measured) if not one.ok]
+        failed = judge.missed(wanted, measured)
         if failed:
             self._tell("abort", f"{failed[0].metric} {failed[0].expr}: {failed[0].value:,.5g}")
             self._ended.set()
@@ -302,6 +301,10 @@ def _batches(times: Sequence[float]) -> Iterator[tuple[float, int]]:
     """(when, how many): what is due within a tenth of a second, at the end of it."""
     for tick, count in sorted(Counts(int(at / DEPARTURE_SECONDS) + 1 for at in times).items()):
         yield tick * DEPARTURE_SECONDS, count
+
+
+async def _until(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 async def _end(task: asyncio.Task[None]) -> None:

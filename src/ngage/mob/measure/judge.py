@@ -13,6 +13,8 @@ from ngage.mob.measure.results import Messages, ThresholdResult, Verdict, Votes
 from ngage.mob.measure.totals import Counted
 from ngage.mob.model import Scenario, Threshold
 
+SOMEBODY = Threshold(metric="fans", expr="value>0")
+
 
 def messages(counters: Mapping[str, int]) -> Messages:
     """Only timed publications count: others have no number that could be missing."""
@@ -72,6 +74,24 @@ def check(wanted: Sequence[Threshold], measured: Mapping[str, Measured]) -> list
             )
         )
     return results
+
+
+def missed(wanted: Sequence[Threshold], measured: Mapping[str, Measured]) -> list[ThresholdResult]:
+    """In the middle of a run: what has not been measured yet is not missed yet."""
+    begun = [
+        threshold
+        for threshold in wanted
+        if not isinstance(trend := measured[threshold.metric], Trend) or trend.count
+    ]
+    return [result for result in check(begun, measured) if not result.ok]
+
+
+def check_at_end(
+    wanted: Sequence[Threshold], measured: Mapping[str, Measured]
+) -> list[ThresholdResult]:
+    """check(), and a run without fans has not passed, whatever was wanted."""
+    somebody = check([SOMEBODY], measured)
+    return check(wanted, measured) + [result for result in somebody if not result.ok]
 
 
 def verdict(

@@ -29,6 +29,8 @@ INVARIANTS = {
     "close_code": "Close codes are ones that may be sent",
     "memory": "The server's memory is back where it was",
     "descriptors": "The server's descriptors are back where they were",
+    "crash": "No server ends by itself",
+    "exception": "No Python fan ends with an exception",
 }
 # What XML 1.0 cannot hold and what a terminal would obey: control characters and half characters.
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")

@@ -91,6 +91,8 @@ class Fan:
         except asyncio.CancelledError:
             connection.abandon()
             raise
+        if transport.response is None:  # picows lets a connection pass that ended meanwhile
+            raise FanError(f"fan {self.number}: {url} ended the connection before it answered")
         self._connection = connection
         self.close_code = None
         headers = transport.response.headers

@@ -62,4 +62,5 @@ def test_every_verdict_has_its_words():
 
 
 def test_every_kind_of_violation_has_its_words():
-    assert set(VIOLATION_KINDS) | {"memory", "descriptors"} == wording.INVARIANTS.keys()
+    of_runs = {"memory", "descriptors", "crash", "exception"}
+    assert set(VIOLATION_KINDS) | of_runs == wording.INVARIANTS.keys()

@@ -56,6 +56,19 @@ async def take(fan: Fan, count: int) -> list[bytes | str]:
     return taken
 
 
+async def test_a_connection_that_ends_before_the_answer_is_a_fan_error() -> None:
+    """As of a proxy whose server is down."""
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(FanError, match="ended the connection before it answered"):
+            await Fan(5, 0, f"ws://127.0.0.1:{port}/").connect()
+
+
 # The checker
 
 

@@ -17,7 +17,7 @@ export CONFORMANCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-.PHONY: help setup build demo test lint bench peers asan conformance ci clean
+.PHONY: help setup build demo test lint bench peers million asan conformance ci clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -44,6 +44,9 @@ bench: $(STAMPS)/bench ## the figures of bench/README.md against their baselines
 
 peers: $(STAMPS)/peers ## other broadcast servers beside ngage, into bench/RESULTS.md
 	$(BIN)/python -m bench.peers --write
+
+million: $(STAMPS)/build ## a million subscribers beside the floor, as root; N=, WRITE=1
+	$(BIN)/python -m bench.scale --fans $(or $(N),1000000) $(if $(WRITE),--write)
 
 asan: $(STAMPS)/test $(STAMPS)/asan ## the tests on a core built with ASan and UBSan
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \

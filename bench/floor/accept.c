@@ -10,28 +10,33 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-enum { ACCEPTS_PER_TURN = 64 };
+enum { ACCEPTS_PER_TURN = 64, OTHERS_MS = 100 }; /* how soon it is seen that others have all */
 
 static const char answer[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                              "Connection: Upgrade\r\n"
                              "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n";
 
-int listen_on(int port, const char *congestion) {
+int listen_on(int port, const char *congestion, int shared) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     socklen_t size = sizeof address;
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shared, sizeof shared);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (*congestion &&
         setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion, strlen(congestion)) < 0)
         fail("TCP_CONGESTION");
     if (bind(fd, (struct sockaddr *)&address, size) < 0 || listen(fd, 65535) < 0)
         fail("listen");
-    getsockname(fd, (struct sockaddr *)&address, &size);
-    printf("{\"port\": %d}\n", ntohs(address.sin_port));
-    fflush(stdout);
     return fd;
+}
+
+int port_of(int listener) {
+    struct sockaddr_in address;
+    socklen_t size = sizeof address;
+    getsockname(listener, (struct sockaddr *)&address, &size);
+    return ntohs(address.sin_port);
 }
 
 /* Whether the head was whole: the client sends it in one piece, and only its end matters. */
@@ -42,21 +47,22 @@ static int answered(int fd) {
            send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL) > 0;
 }
 
-void accept_all(int listener, int *sockets, int wanted) {
+int accept_until(int listener, int *sockets, int capacity, atomic_int *open, int wanted,
+                 struct cost *before) {
     struct epoll_event events[EVENTS], event = {.events = EPOLLIN, .data.fd = listener};
-    struct cost before = {0};
-    int poller = epoll_create1(0), accepted = 0, open = 0;
-    epoll_ctl(poller, EPOLL_CTL_ADD, listener, &event);
-    while (open < wanted) {
-        int ready = epoll_wait(poller, events, EVENTS, -1);
+    int poller = epoll_create1(0), accepted = 0;
+    if (poller < 0 || epoll_ctl(poller, EPOLL_CTL_ADD, listener, &event) < 0)
+        fail("epoll");
+    while (atomic_load(open) < wanted) {
+        int ready = epoll_wait(poller, events, EVENTS, OTHERS_MS);
         if (accepted == 0)
-            before = spent();
+            *before = spent();
         for (int i = 0; i < ready; i++) {
             if (events[i].data.fd != listener) {
-                open += answered(events[i].data.fd);
+                atomic_fetch_add(open, answered(events[i].data.fd));
                 continue;
             }
-            for (int turn = 0; turn < ACCEPTS_PER_TURN && accepted < wanted; turn++) {
+            for (int turn = 0; turn < ACCEPTS_PER_TURN && accepted < capacity; turn++) {
                 int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
                 if (fd < 0)
                     break;
@@ -66,5 +72,5 @@ void accept_all(int listener, int *sockets, int wanted) {
             }
         }
     }
-    report("accept", wanted, 1, before, 0);
+    return accepted;
 }

@@ -1,8 +1,9 @@
-/* The floor: what loops of bare system calls cost on the same sockets. server.c and receiver.c are
- * programs; what they are made of is declared here. */
+/* The floor: what loops of bare system calls cost on the same sockets. server.c, crowd.c and
+ * receiver.c are programs; what they are made of is declared here. */
 #ifndef NG_FLOOR_H
 #define NG_FLOOR_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <time.h>
 
@@ -18,15 +19,21 @@ double now_us(clockid_t clock);
 struct cost spent(void);
 void report(const char *mode, int sockets, int count, struct cost before, long short_writes);
 
-/* accept.c: a listener, and the answers to everybody who connects. */
-int listen_on(int port, const char *congestion);
-void accept_all(int listener, int *sockets, int wanted);
+/* accept.c: a listener, and the answers to everybody who connects: accept_until() returns how many
+ * it accepted, once `wanted` are open at all threads that count in `open`. `before`: what the
+ * thread had spent at the first. */
+int listen_on(int port, const char *congestion, int shared); /* with listeners of other threads */
+int port_of(int listener);
+int accept_until(int listener, int *sockets, int capacity, atomic_int *open, int wanted,
+                 struct cost *before);
 
 /* send.c, uring.c: `count` frames of `size` bytes to every socket. They return how many sends were
  * short or failed; -1: the kernel refuses io_uring, and errno says how. */
 typedef unsigned char frame_buffer[4 + PAYLOAD_MAX];
 extern frame_buffer frames[FRAMES_MAX];
 
+/* A binary WebSocket frame, and one whose payload begins with the time and a number: their size. */
+size_t encode_frame(unsigned char *frame, const unsigned char *payload, int payload_bytes);
 size_t make_frame(unsigned char *frame, int payload_bytes, long sequence);
 long send_each(const int *sockets, int socket_count, int count, size_t size);
 long send_vectors(const int *sockets, int socket_count, int count, size_t size);

@@ -9,20 +9,26 @@
 
 frame_buffer frames[FRAMES_MAX];
 
-size_t make_frame(unsigned char *frame, int payload_bytes, long sequence) {
+size_t encode_frame(unsigned char *frame, const unsigned char *payload, int payload_bytes) {
     size_t header = payload_bytes < 126 ? 2 : 4;
-    memset(frame, 'x', header + payload_bytes);
     frame[0] = 0x82;
     frame[1] = payload_bytes < 126 ? payload_bytes : 126;
     if (header == 4) {
         frame[2] = payload_bytes >> 8;
         frame[3] = payload_bytes & 255;
     }
+    memcpy(frame + header, payload, payload_bytes);
+    return header + payload_bytes;
+}
+
+size_t make_frame(unsigned char *frame, int payload_bytes, long sequence) {
+    static unsigned char payload[PAYLOAD_MAX];
     char numbers[48];
     int size = snprintf(numbers, sizeof numbers, "%.0f %ld ", now_us(CLOCK_MONOTONIC) * 1e3,
                         sequence);
-    memcpy(frame + header, numbers, size);
-    return header + payload_bytes;
+    memset(payload, 'x', payload_bytes);
+    memcpy(payload, numbers, size);
+    return encode_frame(frame, payload, payload_bytes);
 }
 
 long send_each(const int *sockets, int socket_count, int count, size_t size) {

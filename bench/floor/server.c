@@ -39,7 +39,13 @@ int main(int argc, char **argv) {
     int *sockets = calloc(wanted, sizeof *sockets);
     if (!sockets)
         fail("calloc");
-    accept_all(listen_on(atoi(argv[1]), argv[3]), sockets, wanted);
+    int listener = listen_on(atoi(argv[1]), argv[3], 0);
+    printf("{\"port\": %d}\n", port_of(listener));
+    fflush(stdout);
+    atomic_int open = 0;
+    struct cost first = {0};
+    accept_until(listener, sockets, wanted, &open, wanted, &first);
+    report("accept", wanted, 1, first, 0);
 
     char line[128], mode[16];
     int count, payload_bytes;

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.peers import network
+from bench import network
 from bench.peers.measure import Load, Sample, measure
 from bench.peers.peers import Peer, PeerError, choose
 from bench.peers.results import table, write

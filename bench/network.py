@@ -1,4 +1,4 @@
-"""A network of its own for a comparison, where root may have one.
+"""A network of its own for a measurement, where root may have one.
 
 Most peers have no way to choose TCP_CONGESTION, and a default that paces (bbr) would be measured as
 a timer. A network namespace has sysctls of its own, and nothing else is on its loopback.
@@ -26,14 +26,21 @@ SETTINGS = {
 
 def enter() -> str:
     """Move this process and those it will start there: what there is to know, in words."""
+    try:
+        isolate()
+    except OSError as error:
+        return f"the host's network ({error.strerror}), {CONGESTION.read_text().strip()}"
+    return f"a network namespace of its own, {SETTINGS[CONGESTION]}"
+
+
+def isolate() -> None:
+    """As enter(), but raises OSError where that is refused."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNET) != 0:
-        reason = os.strerror(ctypes.get_errno())
-        return f"the host's network ({reason}), {CONGESTION.read_text().strip()}"
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         request = fcntl.ioctl(any_socket, SIOCGIFFLAGS, REQUEST.pack(b"lo", 0))
         name, flags = REQUEST.unpack(request)
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, REQUEST.pack(name, flags | IFF_UP))
     for path, value in SETTINGS.items():
         path.write_text(value)
-    return f"a network namespace of its own, {SETTINGS[CONGESTION]}"

@@ -1,0 +1,119 @@
+"""The crowd of a stage: native fans that connect, see every frame, come back when sent away."""
+
+import time
+from collections.abc import Callable
+from typing import Self
+
+from bench.harness import resident_bytes
+from bench.scale.estimate import ScaleError, available_bytes
+from bench.scale.figures import Round
+from bench.scale.servers import CHANNEL, Server, cpu_seconds
+from ngage.mob.measure.percentiles import Histogram
+from ngage_core.behaviour import Action, Delay, Distribution, Persona, Step, Target
+from ngage_core.swarm import Swarm, bucket_floors, publication
+
+FLOORS = bucket_floors()
+SHARES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99.9": 99.9, "max": 100.0}
+FAULTS = ("gaps", "duplicates", "reordered", "corrupt", "untimed", "malformed", "violations")
+# Who loses the connection resumes where it stopped, after a back-off of its own.
+RETURNING = Persona(
+    name="returning",
+    steps=(
+        Step(),
+        Step(think=Delay(Distribution.UNIFORM, 0.05, 1.0), next=((1.0, 2),)),
+        Step(Action.RESUME),
+    ),
+    lost=1,
+)
+CONNECTS_PER_SECOND_LEAST = 5000  # slower is given up
+DELIVERIES_PER_SECOND_LEAST = 20_000
+LOOK_SECONDS = 0.05  # looking at the crowd must not take its CPU
+TOLD_SECONDS = 5.0
+QUIET_SECONDS = 0.25  # a sender has gone to sleep, and what it spent is counted
+
+Say = Callable[[str], None]
+
+
+class Crowd:
+    """A context manager. The floor's answers have no key that fits, so nobody checks any."""
+
+    def __init__(self, server: Server, fans: int, say: Say) -> None:
+        self.server, self.fans, self.say = server, fans, say
+        self.sequence = 1
+        self.bytes_before = resident_bytes()
+        self.swarm = Swarm(
+            [Target("127.0.0.1", server.port, f"/ws/{CHANNEL}")],
+            fans=fans,
+            personas=[RETURNING],
+            source="127.0.0.0/8",
+            check_key=server.name != "floor",
+            check_padding=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.swarm.stop()
+
+    def connect(self) -> float:
+        """Let everybody in: seconds. Raises ScaleError if that does not come to its end."""
+        started = told = time.monotonic()
+        deadline = started + 30 + self.fans / CONNECTS_PER_SECOND_LEAST
+        self.swarm.connect(0)
+        while (open_now := self.swarm.progress()["open"]) < self.fans:
+            now = time.monotonic()
+            if now > deadline:
+                raise ScaleError(f"{open_now:,} of {self.fans:,} fans connected in time")
+            if now - told > TOLD_SECONDS:
+                told = now
+                self.say(f"{open_now:,} connected, {open_now / (now - started):,.0f} per second")
+            time.sleep(LOOK_SECONDS)
+        return time.monotonic() - started
+
+    def hear(self, size: int) -> tuple[Round, list[str]]:
+        """One publication of `size` bytes to everybody, and what was wrong with it."""
+        self.sequence += 1
+        self.swarm.reset(self.sequence)
+        server_cpu, mob_cpu = cpu_seconds(self.server.pid), self.swarm.cpu_seconds()
+        intended_ns = time.monotonic_ns()
+        self.server.publish(publication(intended_ns, self.sequence, size))
+        least = self._await_all()
+        missing = self.swarm.give_up([(self.sequence, intended_ns)])
+        time.sleep(QUIET_SECONDS)
+        counters = self.swarm.progress()
+        latency = Histogram.of(self.swarm.histogram(), FLOORS)
+        found = Round(
+            size=size,
+            last_ms=(counters["last_received_ns"] - intended_ns) / 1e6,
+            percentiles_ms={name: latency.percentile(share) for name, share in SHARES.items()},
+            server_cpu_us=(cpu_seconds(self.server.pid) - server_cpu) / self.fans * 1e6,
+            mob_cpu_us=(self.swarm.cpu_seconds() - mob_cpu) / self.fans * 1e6,
+            least_available_bytes=least,
+        )
+        faults = self._faults(counters, missing)
+        self.say(
+            f"{size:,} bytes: all received after {found.last_ms:,.0f} ms, "
+            f"p50 {found.percentiles_ms['p50']:,.0f}, p99 {found.percentiles_ms['p99']:,.0f}; us "
+            f"each: server {found.server_cpu_us:.2f}, mob {found.mob_cpu_us:.2f}"
+            + "".join(f"; WRONG: {fault}" for fault in faults)
+        )
+        return found, faults
+
+    def _await_all(self) -> int:
+        """Until everybody has it or time is up: the least memory that was available meanwhile."""
+        deadline = time.monotonic() + 15 + self.fans / DELIVERIES_PER_SECOND_LEAST
+        least = available_bytes()
+        while self.swarm.progress()["received"] < self.fans and time.monotonic() < deadline:
+            least = min(least, available_bytes())
+            time.sleep(LOOK_SECONDS)
+        return least
+
+    def _faults(self, counters: dict[str, int], missing: int) -> list[str]:
+        faults = [f"{counters[name]:,} {name}" for name in FAULTS if counters[name]]
+        if missing or counters["received"] != self.fans or counters["open"] != self.fans:
+            faults.append(
+                f"publication {self.sequence}: {counters['received']:,} received, {missing:,} "
+                f"missing, {counters['open']:,} of {self.fans:,} fans connected"
+            )
+        return faults + [str(violation) for violation in self.swarm.violations()[:3]]

@@ -1,0 +1,58 @@
+"""What a run is asked to do, as flags."""
+
+import argparse
+from pathlib import Path
+
+import msgspec
+
+SIZES = (128, 1024)
+SMOKE_FANS, FANS = 100_000, 1_000_000
+
+
+class Options(msgspec.Struct, frozen=True):
+    """rounds: publications of each size. idle_seconds: how long the crowd is watched."""
+
+    fans: int
+    rounds: int
+    idle_seconds: float
+    floor: bool
+    restart: bool
+    write: bool
+    raw: str
+
+    @property
+    def sizes(self) -> list[int]:
+        """Of the publications, in turns."""
+        return list(SIZES) * self.rounds
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
+    parser.add_argument("--fans", type=int, metavar="N", help="default 1,000,000")
+    parser.add_argument("--rounds", type=int, help="of each size; default: by the number of fans")
+    parser.add_argument("--smoke", action="store_true", help="completeness only, 100,000 fans")
+    parser.add_argument("--restart", action="store_true", help="with --smoke: a restart too")
+    parser.add_argument("--restore", action="store_true", help="put back what a crash has left")
+    parser.add_argument("--write", action="store_true", help="bench/SCALE.md and scale.svg")
+    parser.add_argument("--raw", type=Path, default=Path("build/scale"), help="results")
+    return parser
+
+
+def options(arguments: argparse.Namespace) -> Options:
+    """The flags, with the defaults that depend on others."""
+    smoke = arguments.smoke
+    fans = arguments.fans or (SMOKE_FANS if smoke else FANS)
+    return Options(
+        fans=fans,
+        rounds=arguments.rounds or (1 if smoke else rounds_for(fans)),
+        idle_seconds=0.0 if smoke else 60.0,
+        floor=not smoke,
+        restart=arguments.restart or not smoke,
+        write=arguments.write,
+        raw=str(arguments.raw),
+    )
+
+
+def rounds_for(fans: int) -> int:
+    """So many that a run of a million takes under 8 minutes, and one of three under 20."""
+    return 5 if fans <= 300_000 else 3 if fans <= 1_000_000 else 2

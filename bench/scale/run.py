@@ -1,0 +1,68 @@
+"""The stages of a run, inside a network of its own: the floor, ngage-edge, the floor again."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+
+from bench import network
+from bench.scale.crowd import Say
+from bench.scale.estimate import ScaleError
+from bench.scale.figures import Run, Stage, store
+from bench.scale.options import Options
+from bench.scale.stages import edge_stage, floor_stage
+from ngage.capacity import raise_descriptor_limit
+from ngage.errors import NgageError
+from ngage.mob.measure.machine import machine
+
+
+def run(options: Options, host_settings: Mapping[str, str]) -> int:
+    """The exit code: 0, 1 if fans saw anything wrong or a stage did not end, 130 at Ctrl-C."""
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - started), 60)
+        print(f"{minutes:2}:{seconds:02}  {text}", flush=True)
+
+    described = machine()
+    try:
+        settings = {**host_settings, **_enter_network()}
+        raise_descriptor_limit()
+        stages = list(_stages(options, say))
+    except (NgageError, OSError) as error:
+        print(f"scale: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    found = Run(options.fans, described, date.today().isoformat(), settings, stages)
+    if options.floor:
+        store(found, Path(options.raw))
+    for stage in stages:
+        for fault in stage.incomplete:
+            print(f"scale: {stage.server}: {fault}", file=sys.stderr)
+    say("nothing lost, doubled or altered" if found.complete else "NOT COMPLETE")
+    return 0 if found.complete else 1
+
+
+def _enter_network() -> dict[str, str]:
+    """Its settings; the size of its table of connections shows that the host's was inherited."""
+    try:
+        network.isolate()
+    except OSError as error:
+        raise ScaleError(f"no network namespace can be made here: {error.strerror}") from error
+    return {
+        str(path.relative_to("/proc/sys")): path.read_text().strip()
+        for path in (*network.SETTINGS, network.SYSCTL / "ipv4/tcp_ehash_entries")
+    }
+
+
+def _stages(options: Options, say: Say) -> Iterator[Stage]:
+    if options.floor:
+        say("the floor")
+        yield floor_stage(options.fans, options.sizes, say)
+    say("ngage-edge")
+    yield edge_stage(options.fans, options.sizes, options.idle_seconds, options.restart, say)
+    if options.floor:
+        say("the floor again")
+        yield floor_stage(options.fans, options.sizes, say)

@@ -1,0 +1,56 @@
+"""What fits is said before anything is started, and why no more does."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.scale.estimate import (
+    BESIDE_BYTES,
+    FANS_MAX,
+    Capacity,
+    ScaleError,
+    bytes_needed,
+    limit,
+    must_fit,
+)
+
+GB = 10**9
+ROOMY = Capacity(available_bytes=1000 * GB, descriptors=1_000_000, root=True)
+
+
+def test_three_million_fit_where_they_were_held() -> None:
+    """24 GiB and 20,000 descriptors for each thread: design section 9."""
+    must_fit(3_000_000, Capacity(24_500_000_000, 20_000, root=True))
+
+
+def test_without_root_nothing_is_tried() -> None:
+    with pytest.raises(ScaleError, match="need root"):
+        must_fit(1, ROOMY._replace(root=False))
+
+
+def test_too_little_memory_is_said_with_what_fits() -> None:
+    with pytest.raises(ScaleError, match=r"8\.0 GB of memory.*largest N that fits: 950000"):
+        must_fit(1_000_000, ROOMY._replace(available_bytes=8 * GB))
+
+
+def test_too_few_descriptors_are_said() -> None:
+    with pytest.raises(ScaleError, match="RLIMIT_NOFILE is 1,024 for each"):
+        must_fit(1_000_000, ROOMY._replace(descriptors=1024))
+
+
+def test_no_mob_is_larger_than_its_engine_allows() -> None:
+    assert limit(ROOMY).fans == FANS_MAX
+
+
+def test_a_host_with_nothing_holds_nobody() -> None:
+    assert limit(Capacity(0, 0, root=True)).fans == 0
+
+
+@given(st.integers(BESIDE_BYTES, 10**11), st.integers(200, 10**6))
+def test_the_limit_fits_and_one_more_does_not(available: int, descriptors: int) -> None:
+    here = Capacity(available, descriptors, root=True)
+    most = limit(here).fans
+    assert bytes_needed(most) <= available
+    must_fit(most, here)
+    with pytest.raises(ScaleError):
+        must_fit(most + 1, here)

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from ngage.bridge import OPCODE_BINARY, OPCODE_TEXT, Bridge, parse_client
 from ngage.errors import ClientError, CloseCode, NgageError, PositionError, PublicationError
-from ngage.events import Message, Position, Publication
+from ngage.events import Held, Log, Message, Position, Publication
 from ngage.options import join_address
 from ngage.responses import encode_response
 from ngage.settings import ChannelOptions, Settings, live_changes
@@ -29,10 +29,12 @@ class Channel:
 
     __slots__ = ("_engine", "_epoch", "_number", "name", "options")
 
-    def __init__(self, bridge: Bridge, name: str, options: ChannelOptions) -> None:
+    def __init__(
+        self, bridge: Bridge, name: str, options: ChannelOptions, epoch: int = 0, first: int = 1
+    ) -> None:
         self.name = name
         self.options = options
-        self._number = bridge.channel(name, options)
+        self._number = bridge.channel(name, options, epoch, first)
         self._engine = bridge.engine
         self._epoch = self._engine.position(self._number)[0]
 
@@ -79,10 +81,13 @@ class Channel:
                 raise PositionError(f"channel {self.name!r}: epoch {since.epoch!r} has ended")
             since = since.offset
         held = self._engine.history(self._number, since=since, limit=limit, reverse=reverse)
-        return [
-            Publication(offset, data.decode() if opcode == OPCODE_TEXT else data)
-            for offset, opcode, data in held
-        ]
+        return [Publication(offset, _data(opcode, data)) for offset, opcode, data in held]
+
+    def log(self) -> Log:
+        """What restore() of an edge needs to go on with this channel, beside history()."""
+        epoch, first, held, preamble = self._engine.log(self._number)
+        kinds = [Held(size, opcode == OPCODE_TEXT, sync) for size, opcode, sync in held]
+        return Log(epoch, first, kinds, _data(*preamble) if preamble else b"")
 
     def disconnect(self, code: int = CloseCode.FORCE_DISCONNECT, reason: str = "") -> None:
         """Close every subscriber of this moment, paced."""
@@ -108,15 +113,20 @@ class Edge:
 
     # Life
 
+    def prepare(self) -> None:
+        """Do what entering does but listen and serve, so that restore() can come before that."""
+        self._bridge = Bridge(self.settings)
+
     async def __aenter__(self) -> Self:
-        bridge = Bridge(self.settings)
-        self._address = bridge.start()
-        self._bridge = bridge
+        if self._bridge is None:
+            self.prepare()
         try:
             for name in self.settings.channels:
                 self.channel(name)
+            self._address = self._started.start()
         except NgageError:
-            bridge.stop()
+            self._bridge = None
+            self._channels.clear()
             raise
         return self
 
@@ -215,6 +225,15 @@ class Edge:
         chosen: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         return self._open(name, replace(self.settings.channel_options(name), **chosen))
 
+    def restore(self, name: str, options: ChannelOptions, epoch: int, first: int) -> Channel:
+        """A channel that goes on with the log of another process, where offset `first` is next.
+
+        What that log holds is to be published again, oldest first. Raises ChannelError if the
+        channel exists already.
+        """
+        self._channels[name] = Channel(self._started, name, options, epoch, first)
+        return self._channels[name]
+
     def _open(self, name: str, options: ChannelOptions) -> Channel:
         if name not in self._channels:
             self._channels[name] = Channel(self._started, name, options)
@@ -280,6 +299,10 @@ class Edge:
 
 def _payload(data: bytes | str) -> tuple[bytes, int]:
     return (data.encode(), OPCODE_TEXT) if isinstance(data, str) else (data, OPCODE_BINARY)
+
+
+def _data(opcode: int, payload: bytes) -> bytes | str:
+    return payload.decode() if opcode == OPCODE_TEXT else payload
 
 
 def _handle(client: str) -> int:

@@ -100,8 +100,11 @@ class Bridge:
 
     # Channels
 
-    def channel(self, name: str, options: ChannelOptions) -> int:
-        """Create a channel or find it: its number. ChannelError names what is out of range."""
+    def channel(self, name: str, options: ChannelOptions, epoch: int = 0, first: int = 1) -> int:
+        """Create a channel or find it: its number. ChannelError names what is out of range.
+
+        An epoch other than 0 restores a log, of a channel that does not exist.
+        """
         frames = 1 << (options.history - 1).bit_length()
         if frames > self._limits["ring_frames_max"]:
             raise ChannelError(f"history {options.history}: the core holds {frames // 2} at most")
@@ -113,6 +116,8 @@ class Bridge:
                 ring_bytes=options.ring_bytes,
                 tick_ms=options.tick_ms,
                 deflate=options.deflate,
+                epoch=epoch,
+                first=first,
             )
         except OverflowError:
             raise ChannelLimitError(f"channel {name!r}: the edge holds no more channels") from None

@@ -9,6 +9,7 @@ __all__ = [
     "ClientError",
     "CloseCode",
     "FanError",
+    "HandoverError",
     "NgageError",
     "NotCompiledError",
     "PositionError",
@@ -36,6 +37,10 @@ class CapacityError(NgageError):
 
 class StartError(NgageError):
     """The edge could not start: an address is taken, or the kernel refused."""
+
+
+class HandoverError(NgageError):
+    """An upgrade cannot go on: the other process has ended, is silent, or hands over nonsense."""
 
 
 class ChannelError(NgageError, ValueError):

@@ -1,7 +1,7 @@
 """What the edge tells and is told: messages, publications, positions. Values only, no behaviour."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -24,6 +24,26 @@ class Publication(msgspec.Struct, frozen=True, gc=False):
 
     offset: int
     data: bytes | str
+
+
+class Held(NamedTuple):
+    """A publication that a channel still holds, without its data, whose size is in bytes."""
+
+    size: int
+    text: bool
+    sync: bool
+
+
+class Log(NamedTuple):
+    """What a channel holds: its publications from the offset `first` on, and its preamble, if any.
+
+    epoch is the number that positions show in hexadecimal.
+    """
+
+    epoch: int
+    first: int
+    held: list[Held]
+    preamble: bytes | str
 
 
 @dataclass(frozen=True, slots=True)

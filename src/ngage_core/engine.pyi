@@ -82,9 +82,13 @@ class Engine:
         ring_bytes: int,
         tick_ms: int = 0,
         deflate: bool = True,
+        epoch: int = 0,
+        first: int = 1,
     ) -> int:
         """Create a channel, or find it: its number. Options of an existing one stay as they are.
 
+        epoch (32 bits) restores the log of another process: its next publication has the offset
+        `first`, at most 2**53. It must not exist then. 0 starts a new log with a random epoch.
         Raises ValueError (bad name or option) and OverflowError (channels_max reached).
         """
 
@@ -109,6 +113,15 @@ class Engine:
         self, channel: int, *, since: int = 0, limit: int = 0, reverse: bool = False
     ) -> list[tuple[int, int, bytes]]:
         """(offset, opcode, data) of held publications after offset `since`; limit 0 is no limit."""
+
+    def log(
+        self, channel: int
+    ) -> tuple[int, int, list[tuple[int, int, bool]], tuple[int, bytes] | None]:
+        """What channel(), publish() and preamble() need, beside history(), to restore the log.
+
+        (epoch, offset of the oldest held or else of the next, (bytes, opcode, sync) of each held,
+        (opcode, data) of the preamble).
+        """
 
     def send(self, client: int, data: bytes, opcode: int) -> bool:
         """One message to one client. False: the command ring of its shard is full, try later.

@@ -56,6 +56,8 @@ LAG_RELIABLE = RELIABLE
 OPCODE_TEXT = OP_TEXT
 OPCODE_BINARY = OP_BINARY
 
+cdef int64_t OFFSET_MAX = <int64_t> 1 << 53  # JSON numbers are exact so far
+
 
 def limits():
     return {
@@ -112,6 +114,11 @@ cdef tuple address_pair(const sockaddr_storage *address):
 
 cdef Span span_of_bytes(bytes text) noexcept:
     return span_of(<const uint8_t *> <char *> text, <size_t> len(text))
+
+
+cdef bytes data_of(Payload *payload):
+    """What was published, without its frame header."""
+    return (<char *> payload_plain(payload))[payload.head_bytes:payload.plain_bytes]
 
 
 @cython.final
@@ -192,7 +199,7 @@ cdef class Engine:
     # Channels
 
     def channel(self, str name not None, *, int lag, ring_frames, ring_bytes, tick_ms=0,
-                bint deflate=True):
+                bint deflate=True, epoch=0, first=1):
         cdef bytes text = name.encode("utf-8")
         cdef const uint8_t *data = <const uint8_t *> <char *> text
         cdef size_t size = <size_t> len(text)
@@ -200,6 +207,8 @@ cdef class Engine:
             "ring_frames", ring_frames, bound.RING_FRAMES_MIN, bound.RING_FRAMES_MAX)
         cdef uint64_t held = in_range("ring_bytes", ring_bytes, 1, bound.RING_BYTES_MAX)
         cdef uint32_t tick = in_range("tick_ms", tick_ms, 0, bound.TICK_MS_MAX)
+        cdef uint32_t restored = in_range("epoch", epoch, 0, 0xFFFFFFFF)
+        cdef uint64_t head = in_range("first", first, 1, OFFSET_MAX if restored else 1)
         cdef uint64_t rounded = bound.RING_FRAMES_MIN
         cdef Hub *hub = &self.control.hub
         cdef Channel *channel
@@ -211,6 +220,8 @@ cdef class Engine:
             raise ValueError(f"lag {lag}: no such policy")
         channel = channel_named(hub.names, hub.channels, hub.seed, data, size)
         if channel != NULL:
+            if restored:
+                raise ValueError(f"channel {name!r} has a log: none can be restored")
             return channel.id
         if self.control.hub.channel_count == bound.CHANNELS_MAX:
             raise OverflowError(f"{bound.CHANNELS_MAX} channels exist already")
@@ -223,7 +234,8 @@ cdef class Engine:
         channel.tick_ms = tick
         channel.deflate = deflate
         channel.bytes_max = held
-        channel.epoch = int.from_bytes(os.urandom(4), "little") or 1
+        channel.epoch = restored or int.from_bytes(os.urandom(4), "little") or 1
+        channel.head = channel.tail = head
         self.control.hub.channels[channel.id] = channel
         self.control.hub.channel_count += 1
         channel_enter_name(self.control.hub.names, self.control.hub.seed, channel)
@@ -299,10 +311,21 @@ cdef class Engine:
         for step in range(count):
             offset = log.head - 1 - step if reverse else first + step
             payload = channel_at(log, offset)
-            found.append((
-                offset, payload.opcode,
-                (<char *> payload_plain(payload))[payload.head_bytes:payload.plain_bytes]))
+            found.append((offset, payload.opcode, data_of(payload)))
         return found
+
+    def log(self, uint64_t channel):
+        cdef Channel *log = self.channel_numbered(channel)
+        cdef uint64_t offset
+        cdef Payload *payload
+        cdef list held = []
+        cdef tuple preamble = None
+        for offset in range(log.tail, log.head):
+            payload = channel_at(log, offset)
+            held.append((payload.plain_bytes - payload.head_bytes, payload.opcode, payload.sync))
+        if log.preamble != NULL:
+            preamble = (log.preamble.opcode, data_of(log.preamble))
+        return log.epoch, log.tail, held, preamble
 
     # Clients
 

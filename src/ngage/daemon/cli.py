@@ -8,7 +8,6 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -123,8 +122,6 @@ def _read_settings(
         given.append(Given("listen", handover.listen, "upgrade"))
         given.append(Given("share_port", "true", "upgrade"))
     settings = load(given, environment, parsed["config"])
-    if handover:
-        settings = replace(settings, channels={**handover.channels, **settings.channels})
     if settings.demo_file and not Path(settings.demo_file).is_file():
         raise SettingsError(f"demo_file = {settings.demo_file!r}: there is no such file")
     return settings

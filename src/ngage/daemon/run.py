@@ -7,13 +7,16 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
+from types import TracebackType
 
 from ngage import __version__, logs
-from ngage.admin.http import AdminServer, bind_admin, create_app
+from ngage.admin.http import create_app
+from ngage.admin.server import AdminServer, bind_admin
 from ngage.api import Edge
 from ngage.daemon.sdnotify import Notifier
-from ngage.daemon.upgrade import Handover, start_successor, tell_predecessor
-from ngage.errors import CloseCode
+from ngage.daemon.snapshot import restore_logs, write_logs
+from ngage.daemon.upgrade import Handover, Predecessor, Successor
+from ngage.errors import CloseCode, NgageError
 from ngage.lifecycle import Lifecycle, Phase
 from ngage.options import join_address
 from ngage.settings import Settings
@@ -34,13 +37,16 @@ async def serve(
     else:
         admin_socket = bind_admin(settings.admin)
     edge = Edge(settings)
+    show = _Show(edge)
 
     async def hand_over() -> bool:
-        channels = {name: channel.options for name, channel in edge.channels.items()}
         listen = join_address(*edge.address)
-        descriptor = admin_socket.fileno()
-        successor = await start_successor(listen, descriptor, channels, environment)
-        if successor is None:
+        try:
+            async with Successor(listen, admin_socket.fileno(), environment) as successor:
+                await successor.prepared()
+                await _hand_over_logs(successor, edge, admin, show)
+        except (NgageError, OSError, MemoryError) as error:
+            log.error("the successor did not start (%s), this process serves on", error)
             return False
         notifier.main_pid(successor.pid)
         return True
@@ -57,44 +63,102 @@ async def serve(
             log.warning("these settings need a restart: %s", ", ".join(waiting))
 
     lifecycle = Lifecycle(read_settings, hand_over)
-    lifecycle.install(reload)
     app = create_app(edge, lambda: lifecycle.phase, __version__)
+    predecessor, callers = _take_over(handover, edge) if handover else (None, [])
+    lifecycle.install(reload)
+    admin = AdminServer(app, admin_socket, callers)
     with contextlib.closing(admin_socket):
-        async with edge, AdminServer(app, admin_socket) as admin, _beside(edge, notifier):
+        async with edge, show, _watching(notifier):
+            # Admin requests wait in their queue for what comes now: whatever fails here must do so
+            # before this process has answered any of them.
             lifecycle.phase = Phase.SERVING
-            public = f"http://{join_address(*edge.address)}"
-            admin_host, admin_port = admin_socket.getsockname()[:2]
-            _announce(public, f"http://{join_address(admin_host, admin_port)}")
-            notifier.ready()
-            if handover:
-                tell_predecessor(handover)
-            code = await lifecycle.ending()
-            if code is CloseCode.SERVICE_RESTART:
-                await admin.stop()
-            else:
-                notifier.stopping()
-            await lifecycle.drain(edge, code)
+            _announce(edge, admin_socket)
+            if predecessor:
+                predecessor.ready()
+            async with admin:
+                notifier.ready()
+                code = await lifecycle.ending()
+                if code is not CloseCode.SERVICE_RESTART:
+                    notifier.stopping()
+                await lifecycle.drain(edge, code)
 
 
-def _announce(public: str, admin: str) -> None:
+def _take_over(handover: Handover, edge: Edge) -> tuple[Predecessor, list[socket.socket]]:
+    """Restore the predecessor's logs; it, and the connections of its callers."""
+    edge.prepare()
+    predecessor = Predecessor(handover)
+    held, callers = predecessor.prepared()
+    with held:
+        restore_logs(held, edge)
+    return predecessor, callers
+
+
+async def _hand_over_logs(
+    successor: Successor, edge: Edge, admin: AdminServer, show: "_Show"
+) -> None:
+    """Nothing is published from here on, unless this fails."""
+    callers = await admin.pause()
+    await show.stop()
+    try:
+        with open(os.memfd_create("ngage-logs"), "w+b") as held:
+            write_logs(held, edge.channels)
+            await successor.take_over(held.fileno(), callers)
+    except BaseException:
+        show.start()
+        await admin.resume()
+        raise
+    admin.release()
+
+
+def _announce(edge: Edge, admin_socket: socket.socket) -> None:
+    public = f"http://{join_address(*edge.address)}"
+    admin = f"http://{join_address(*admin_socket.getsockname()[:2])}"
     print(f"ngage-edge ready public={public} admin={admin} pid={os.getpid()}", flush=True)
     log.info("clients: %s, admin: %s", public, admin)
 
 
 @contextlib.asynccontextmanager
-async def _beside(edge: Edge, notifier: Notifier) -> AsyncIterator[None]:
-    """What runs beside the edge as long as it serves: the watchdog, the demonstration."""
-    tasks = [asyncio.ensure_future(notifier.watch())]
-    if edge.settings.demo:
-        tasks.append(asyncio.ensure_future(_run_demo(edge)))
-        # Lets the demonstration put its pages in place before anybody is told the address.
-        await asyncio.sleep(0)
+async def _watching(notifier: Notifier) -> AsyncIterator[None]:
+    """The watchdog is told as long as this is open."""
+    task = asyncio.ensure_future(notifier.watch())
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+class _Show:
+    """The demonstration, if it is wanted, as long as this context is open and it is not stopped."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        self.start()
+        # Lets the demonstration put its pages in place before anybody is told the address.
+        await asyncio.sleep(0)
+
+    async def __aexit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def start(self) -> None:
+        """Begin, also again."""
+        if self._edge.settings.demo:
+            self._task = asyncio.ensure_future(_run_demo(self._edge))
+
+    async def stop(self) -> None:
+        """End it; when this returns it publishes nothing more."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
 
 
 async def _run_demo(edge: Edge) -> None:

@@ -183,9 +183,9 @@ def test_ready_scenarios_load_round_trip_and_scale(name: str) -> None:
     assert replace(small, fans=scenario.fans, phases=scenario.phases) == scenario
 
 
-def test_there_are_five_ready_scenarios_and_no_sixth() -> None:
-    names = ["doors-open", "kick-off-herd", "rolling-restart", "slow-phones", "tunnel"]
-    assert ready_names() == names
+def test_there_are_six_ready_scenarios_and_no_seventh() -> None:
+    rolling = ["rolling-restart", "rolling-upgrade"]
+    assert ready_names() == ["doors-open", "kick-off-herd", *rolling, "slow-phones", "tunnel"]
     with pytest.raises(ScenarioError, match="did you mean tunnel"):
         ready_scenario("tunel")
 

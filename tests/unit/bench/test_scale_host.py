@@ -18,6 +18,7 @@ OLD = {
     "net/ipv4/tcp_mem": "1\t2\t3",
     "net/ipv4/tcp_max_orphans": "4096",
     "net/ipv4/tcp_child_ehash_entries": "0",
+    "net/core/netdev_max_backlog": "1000",
 }
 FILES = "fs/file-max"
 

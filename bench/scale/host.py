@@ -43,6 +43,9 @@ def minima(fans: int, memory_bytes: int) -> dict[str, tuple[int, ...]]:
         "net/ipv4/tcp_mem": (pages // 2, pages * 3 // 4, pages),
         "net/ipv4/tcp_max_orphans": (2 * fans,),
         "net/ipv4/tcp_child_ehash_entries": (HASH_BUCKETS,),
+        # What loopback drops beyond 1,000 packets: the kernel lets timers of a minute run out in
+        # steps of 2 s, so keepalive probes come at once, and their loss ended 3 of 4 connections.
+        "net/core/netdev_max_backlog": (fans,),
     }
 
 

@@ -35,7 +35,11 @@ class Server(Protocol):
     port: int
     pid: int
 
-    def publish(self, payload: bytes) -> object: ...
+    def publish(self, payload: bytes) -> object:
+        """To everybody."""
+
+    def sent(self) -> None:
+        """All received the last publication: raises ScaleError if the server knows better."""
 
 
 class Program:
@@ -146,6 +150,9 @@ class Edge(Program):
         """Where it is in the channel's log."""
         with closing(self._sink):  # it opens anew: a kept connection is closed after some seconds
             return self._sink.publish(0, payload)
+
+    def sent(self) -> None:
+        """It sends by itself what did not fit at once."""
 
     def position(self) -> Position | None:
         """The newest of the channel."""

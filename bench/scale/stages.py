@@ -23,12 +23,7 @@ def floor_stage(fans: int, sizes: Sequence[int], say: Say) -> Stage:
     with Floor(fans) as floor, Crowd(floor, fans, say) as crowd:
         connecting = _connect(crowd, floor)
         floor.all_open()
-        rounds, faults = [], []
-        for size in sizes:
-            found, wrong = crowd.hear(size)
-            floor.sent()
-            rounds.append(found)
-            faults += wrong
+        rounds, faults = crowd.hear_all(sizes)
     _await_gone()
     return Stage("floor", connecting, rounds, faults)
 
@@ -45,14 +40,13 @@ def edge_stage(
             crowd.swarm.anchor(0, int(first.epoch, 16), 1 - first.offset)
             connecting = _connect(crowd, edge)
             idle = _idle(crowd, edge, idle_seconds) if idle_seconds else None
-            heard = [crowd.hear(size) for size in sizes]
+            rounds, faults = crowd.hear_all(sizes)
             bytes_after = (resident_bytes(edge.pid) - before) / fans
-            returned, wrong = restart(crowd, edge) if restarting else (None, [])
-            if returned:
-                wrong += crowd.hear(FIRST_BYTES)[1]
+            returned = None
+            if restarting and not faults:
+                returned, faults = restart(crowd, edge)
+                faults += crowd.hear(FIRST_BYTES)[1]
     _await_gone()
-    rounds = [found for found, _ in heard]
-    faults = [fault for _, faults in heard for fault in faults] + wrong
     return Stage("ngage", connecting, rounds, faults, idle, returned, bytes_after)
 
 

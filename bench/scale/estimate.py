@@ -14,10 +14,11 @@ from ngage.errors import NgageError
 # Of a connection, both ends: sockets 5,042, their inodes 1,724, dentries 390, files 390, epoll
 # entries 288, what security modules keep 112, the rest of /proc/slabinfo that grows along.
 KERNEL_BYTES = 8100
-SERVER_BYTES, FAN_BYTES = 200, 300  # of a connection in user memory: the goals
+SERVER_BYTES, FAN_BYTES = 140, 150  # of a connection in user memory
 # A publication that is sent and not yet read: 1 KiB in a socket buffer, with what it is kept in.
-# Both programs share the cores, so at most half of the crowd has one waiting.
-UNREAD_BYTES = 2304 // 2
+# Both programs share the cores, so a part of the crowd has one waiting: a quarter is counted,
+# 200,000 fans had a sixth.
+UNREAD_BYTES = 2304 // 4
 BESIDE_BYTES = 768 << 20  # threads, interpreters, everybody else
 FANS_MAX = 4_000_000  # of a Swarm
 # Threads of a program times the descriptors of each, less what the hash of SO_REUSEPORT wastes.

@@ -122,7 +122,10 @@ def table(run: Run) -> str:
 
 def section(run: Run) -> str:
     (edge,) = run.of("ngage")
-    settings = ", ".join(f"`{name} = {value}`" for name, value in sorted(run.settings.items()))
+    settings = ", ".join(
+        f"`{name.replace('/', '.')} = {' '.join(value.split())}`"
+        for name, value in sorted(run.settings.items())
+    )
     least = min(one.least_available_bytes for stage in run.stages for one in stage.rounds)
     parts = [
         f"## {run.fans:,} subscribers\n",

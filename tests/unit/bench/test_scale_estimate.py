@@ -28,7 +28,7 @@ def test_without_root_nothing_is_tried() -> None:
 
 
 def test_too_little_memory_is_said_with_what_fits() -> None:
-    with pytest.raises(ScaleError, match=r"8\.0 GB of memory.*largest N that fits: 730000"):
+    with pytest.raises(ScaleError, match=r"8\.0 GB of memory.*largest N that fits: 800000"):
         must_fit(1_000_000, ROOMY._replace(available_bytes=8 * GB))
 
 

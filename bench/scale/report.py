@@ -11,6 +11,7 @@ from bench.scale.options import SIZES
 
 BENCH = Path(__file__).parents[1]
 METHOD = (Path(__file__).parent / "method.md").read_text()
+TITLE = f"{SIZES[0]} bytes: seconds from the intended send"
 GOAL_LAST, GOAL_RECONNECT = 1.15, 2.0  # times the floor's
 GOAL_SERVER_BYTES, GOAL_MOB_BYTES, GOAL_IDLE_CORES = 200, 300, 0.05
 
@@ -149,7 +150,7 @@ def page(runs: Sequence[Run]) -> str:
 def write(runs: Sequence[Run]) -> None:
     """bench/SCALE.md and bench/scale.svg."""
     (BENCH / "SCALE.md").write_text(page(runs))
-    (BENCH / "scale.svg").write_text(chart("Seconds from the intended send", list(curves(runs))))
+    (BENCH / "scale.svg").write_text(chart(TITLE, list(curves(runs))))
 
 
 def curves(runs: Sequence[Run]) -> Iterator[Curve]:

@@ -23,6 +23,7 @@ from ngage.mob.model import Delay, Scenario, Stimulus
 from ngage.mob.scenario.arrivals import arrivals, departures
 from ngage.mob.world.built import World, built
 from ngage.mob.world.faults import Timeline
+from ngage.mob.world.health import await_answer
 from ngage.mob.world.publisher import Last, Publisher
 from ngage.mob.world.sample import Samples
 from ngage_core.behaviour import Distribution
@@ -257,6 +258,8 @@ class Run:
     async def _footprints(self) -> dict[str, tuple[int, Footprint]]:
         found = {}
         for name, server in self._world.servers.items():
+            if server.admin:
+                await await_answer(*server.admin)
             footprint = await server.footprint()
             if footprint:
                 found[name] = (server.pid, footprint)

@@ -1,6 +1,7 @@
-"""The counters of an edge, as its /metrics tells them."""
+"""What the admin listener of an edge is asked: its counters, and whether it answers at all."""
 
 import asyncio
+import contextlib
 import http.client
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -8,6 +9,22 @@ from prometheus_client.parser import text_string_to_metric_families
 from ngage.errors import ServerError
 
 ANSWER_SECONDS = 10.0
+LAST_REQUEST = b"GET /healthz/live HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n"
+
+
+async def await_answer(host: str, port: int) -> None:
+    """Until a server has answered once, whatever it said, and has closed that connection.
+
+    It says that it is ready as soon as the kernel takes connections. What it opens with the first
+    of them and keeps, as an accept loop does, is open when this returns.
+    """
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(ANSWER_SECONDS):
+            reader, writer = await asyncio.open_connection(host, port)
+            with contextlib.closing(writer):
+                writer.write(LAST_REQUEST)
+                while await reader.read(65536):
+                    pass
 
 
 async def read_metrics(host: str, port: int) -> dict[str, float]:

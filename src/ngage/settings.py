@@ -133,7 +133,9 @@ class Settings:
     send_buffer_bytes: int = option(0, Whole(0, 64 << 20), "SO_SNDBUF; 0 leaves it to the kernel")
     notsent_lowat_bytes: int = option(65536, Whole(0, 64 << 20), "TCP_NOTSENT_LOWAT; 0: off")
     user_timeout_seconds: float = option(30.0, Seconds(0, 3600), "TCP_USER_TIMEOUT; 0: off")
-    keepalive_seconds: int = option(60, Whole(0, 7200), "TCP keepalive; 0: off")
+    keepalive_seconds: int = option(
+        0, Whole(0, 7200), "TCP keepalive, which raises TCP_USER_TIMEOUT to three probes; 0: off"
+    )
 
     # The process
     drain_seconds: float = option(

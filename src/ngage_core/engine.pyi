@@ -51,7 +51,7 @@ class Engine:
         send_buffer_bytes: int = 0,
         notsent_lowat_bytes: int = 65536,
         user_timeout_ms: int = 30000,
-        keepalive_seconds: int = 60,
+        keepalive_seconds: int = 0,
         allow_missing_origin: bool = True,
         allowed_origins: tuple[str, ...] = (),
         trusted_proxies: tuple[str, ...] = (),

@@ -18,7 +18,7 @@ from ngage_core.conn cimport (
 )
 from ngage_core.deflate cimport WINDOW_BITS_MAX
 from ngage_core.hub cimport Rules, is_trusted_proxy, origin_allowed
-from ngage_core.lifecycle cimport ping_interval_ms, set_deadline, subscribe
+from ngage_core.lifecycle cimport ping_interval_ms, set_deadline, set_ping_deadline, subscribe
 from ngage_core.limits cimport ANSWER_BYTES_MAX, CHANNEL_NAME_BYTES_MAX
 from ngage_core.members cimport Subscription
 from ngage_core.own cimport own_room
@@ -27,6 +27,7 @@ from ngage_core.shard cimport Shard
 from ngage_core.span cimport Span, cut, cut_last, span_of
 from ngage_core.sysio cimport AF_INET, AF_INET6, inet_pton
 from ngage_core.upgrade cimport Request, parse_head
+from ngage_core.wheel cimport tick_of
 
 
 cdef struct Resume:
@@ -198,15 +199,19 @@ cdef inline void become_websocket(
             shard.counters.deflate_clients += 1
     shard.counters.websockets += 1
     shard.counters.upgrades += 1
-    # Joiners of one moment are spread over a quarter of the interval, not pinged as one.
-    set_deadline(shard, index, first_ping_ms(shard, index))
+    spread_pings(shard, index)
 
 
-cdef inline uint64_t first_ping_ms(Shard *shard, uint32_t index) noexcept nogil:
+cdef inline void spread_pings(Shard *shard, uint32_t index) noexcept nogil:
+    """Whoever joins at one moment is not pinged at one, but at the rate that is meant for so many:
+    each as if it had last been heard some part of the interval ago."""
     cdef uint64_t interval = ping_interval_ms(shard)
+    cdef uint64_t passed = <uint64_t> index * <uint64_t> 2654435761 % 1024 * interval // 1024
     if interval == 0:
-        return 3600000
-    return interval - (<uint64_t> index * <uint64_t> 2654435761 % 1024) * (interval // 4) // 1024
+        set_deadline(shard, index, 3600000)
+        return
+    shard.slab.conns[index].heard_tick = tick_of(shard.now_ms - passed)
+    set_ping_deadline(shard, index, interval - passed)
 
 
 cdef inline void upgrade_raw(Shard *shard, uint32_t index, const Request *request) noexcept nogil:

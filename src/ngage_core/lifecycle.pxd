@@ -14,7 +14,7 @@ from ngage_core.conn cimport (
     CONN_DOOMED, CONN_FREE, CONN_HEAD, F_BLOCKED, F_PAUSED, F_QUEUED, F_RESUME,
     F_SHARED_DEFLATE, KIND_ECHO, KIND_RAW, NONE, Conn, slab_give, slab_take,
 )
-from ngage_core.limits cimport SUBSCRIPTIONS_PER_CONNECTION
+from ngage_core.limits cimport PING_STEP_TICKS, SUBSCRIPTIONS_PER_CONNECTION, WHEEL_TICK_MS
 from ngage_core.members cimport (
     Members, Subscription, members_join, members_leave, subscription_give, subscription_take,
 )
@@ -40,6 +40,15 @@ cdef inline uint64_t ping_interval_ms(const Shard *shard) noexcept nogil:
     if interval == 0 or pings_per_second == 0:
         return interval
     return max(interval, clients * 1000 // pings_per_second)
+
+
+cdef inline void set_ping_deadline(Shard *shard, uint32_t index, uint64_t in_ms) noexcept nogil:
+    """Put off to a moment at which this shard pings others too, by a sixteenth of the interval at
+    most."""
+    cdef uint32_t tick = tick_of(shard.now_ms) + ticks_of(in_ms)
+    cdef uint32_t step = <uint32_t> min(
+        <uint64_t> PING_STEP_TICKS, ping_interval_ms(shard) // (16 * WHEEL_TICK_MS) + 1)
+    wheel_move(&shard.wheel, index, tick + step - 1 - (tick + shard.number) % step)
 
 
 cdef inline void queue_write(Shard *shard, uint32_t index) noexcept nogil:

@@ -77,6 +77,12 @@ cdef enum:
 
     LISTEN_BACKLOG = 65535  # the kernel lowers it to net.core.somaxconn
 
+    KEEPALIVE_PROBES = 3  # unanswered ones that end a connection
+
     # Time
     WHEEL_SLOTS = 4096
     WHEEL_TICK_MS = 64  # 4096 * 64 ms = 262 s; a later deadline takes several rounds
+    IDLE_TICKS_MAX = 64  # a shard with nothing due looks at its wheel every 4 s
+    # Pings to many are sent in steps of a second, each shard's at another moment: a wake-up costs
+    # about as much as a ping does.
+    PING_STEP_TICKS = 16

@@ -33,7 +33,7 @@ _NUMBERS = {
     "send_buffer_bytes": (0, 0, 1 << 30),
     "notsent_lowat_bytes": (65536, 0, 1 << 30),
     "user_timeout_ms": (30000, 0, 3600000),
-    "keepalive_seconds": (60, 0, 32767),
+    "keepalive_seconds": (0, 0, 32767),
 }
 
 

@@ -9,7 +9,7 @@ from ngage_core.deflate cimport deflateEnd, inflateEnd, inflate_open
 from ngage_core.hub cimport Options
 from ngage_core.lifecycle cimport doom, reap
 from ngage_core.limits cimport (
-    ECHO_FRAGMENTS_MAX, ECHO_MESSAGE_BYTES_MAX, FRAGMENTS_MAX, LISTEN_BACKLOG,
+    ECHO_FRAGMENTS_MAX, ECHO_MESSAGE_BYTES_MAX, FRAGMENTS_MAX, KEEPALIVE_PROBES, LISTEN_BACKLOG,
 )
 from ngage_core.payload cimport payload_release
 from ngage_core.reclaim cimport reclaim_asleep, reclaim_awake
@@ -32,15 +32,22 @@ cdef inline int64_t set_listener_options(int fd, const Options *options) noexcep
     0, or -errno (ENOENT): only a congestion control asked for by name and not there fails.
     """
     cdef int64_t status = 0
+    cdef int user_timeout_ms = options.user_timeout_ms
+    cdef int keepalive_interval = options.keepalive_seconds // 4 + 1
     sys_option(fd, SOL_SOCKET, SO_REUSEADDR, 1)
     sys_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)
     sys_option(fd, IPPROTO_TCP, TCP_NODELAY, 1)
-    sys_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, options.user_timeout_ms)
     if options.keepalive_seconds:
         sys_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
         sys_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, options.keepalive_seconds)
-        sys_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, options.keepalive_seconds // 4 + 1)
-        sys_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3)
+        sys_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, keepalive_interval)
+        sys_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES)
+        # TCP_USER_TIMEOUT takes the place of TCP_KEEPCNT (tcp(7)): a shorter one would end the
+        # connection at the first probe that is lost.
+        if user_timeout_ms:
+            user_timeout_ms = max(user_timeout_ms, 1000 * (
+                options.keepalive_seconds + KEEPALIVE_PROBES * keepalive_interval))
+    sys_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, user_timeout_ms)
     if options.send_buffer_bytes:
         sys_option(fd, SOL_SOCKET, SO_SNDBUF, options.send_buffer_bytes)
     if options.notsent_lowat_bytes:

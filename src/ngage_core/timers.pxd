@@ -15,7 +15,9 @@ from ngage_core.conn cimport (
     F_SHUT_WHEN_SENT, NONE, Conn,
 )
 from ngage_core.frame cimport FIN
-from ngage_core.lifecycle cimport doom, ping_interval_ms, queue_read, queue_write, set_deadline
+from ngage_core.lifecycle cimport (
+    doom, ping_interval_ms, queue_read, queue_write, set_deadline, set_ping_deadline,
+)
 from ngage_core.limits cimport DRAIN_STEP_MS, WHEEL_SLOTS, WHEEL_TICK_MS
 from ngage_core.message cimport fail
 from ngage_core.own cimport begin_close, own_room
@@ -73,13 +75,16 @@ cdef inline void open_deadline(Shard *shard, uint32_t index) noexcept nogil:
             set_deadline(shard, index, min(message_left, <uint64_t> WHEEL_TICK_MS))
         return
     conn.flags &= ~F_PINGED
-    if quiet < interval:
-        set_deadline(shard, index, min(message_left, interval - quiet))
-    elif recently_acknowledged(conn, interval):
-        shard.counters.pings_spared += 1
-        set_deadline(shard, index, min(message_left, interval))
-    else:
+    if quiet >= interval and not recently_acknowledged(conn, interval):
         ping(shard, index)
+        return
+    if quiet >= interval:
+        shard.counters.pings_spared += 1
+        quiet = 0
+    if message_left < interval - quiet:
+        set_deadline(shard, index, message_left)
+    else:
+        set_ping_deadline(shard, index, interval - quiet)
 
 
 cdef inline void deadline_came(Shard *shard, uint32_t index) noexcept nogil:

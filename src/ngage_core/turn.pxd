@@ -8,7 +8,7 @@ turn is bounded by the *_PER_TURN limits, so the worst a handshake waits for is 
 """
 
 from libc.errno cimport EAGAIN, ECONNABORTED
-from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uint8_t
 from libc.string cimport memcpy, memset
 
 from ngage_core.atomic cimport ng_fence, ng_load, ng_store, ng_store_seq
@@ -20,7 +20,7 @@ from ngage_core.conn cimport (
 from ngage_core.ingest cimport read_conn
 from ngage_core.lifecycle cimport conn_open, doom, reap, set_blocked
 from ngage_core.limits cimport (
-    ACCEPTS_PER_TURN, ACCEPTS_WHILE_SWEEPING, ACCEPT_PAUSE_MS, COMMANDS_PER_TURN,
+    ACCEPTS_PER_TURN, ACCEPTS_WHILE_SWEEPING, ACCEPT_PAUSE_MS, COMMANDS_PER_TURN, IDLE_TICKS_MAX,
     OUTBOX_BYTES_MAX, READY_PER_TURN, READY_WHILE_SWEEPING, WHEEL_TICK_MS,
 )
 from ngage_core.members cimport Members
@@ -39,6 +39,7 @@ from ngage_core.sysio cimport (
     sys_event_clear, sys_event_raise, sys_now_ms, sys_own_cpu_us, sys_spare_descriptor,
 )
 from ngage_core.timers cimport drain_begin, drain_step, drain_unfinished, try_paused, turn_wheel
+from ngage_core.wheel cimport tick_of, wheel_next
 from ngage_core.write cimport write_conn
 
 cdef enum:
@@ -237,17 +238,28 @@ cdef inline bint nothing_new(Shard *shard) noexcept nogil:
 
 cdef inline int sleep_ms(Shard *shard, int64_t channels_want) noexcept nogil:
     """How long poll may wait: 0 while there is work, -1 when only an event can bring some."""
-    cdef int64_t wait = channels_want, tick_ends
+    cdef int64_t wait = channels_want, timers
     if channels_want == 0 or shard.reads.count or not nothing_new(shard):
         return 0
     if shard.writes.count:
         return 1 if shard.retry_soon else 0
     if shard.slab.used or shard.accept_again_ms:
-        tick_ends = WHEEL_TICK_MS - <int64_t> (shard.now_ms % WHEEL_TICK_MS)
-        if drain_unfinished(shard):
-            tick_ends = 1
-        wait = tick_ends if wait < 0 or tick_ends < wait else wait
+        timers = timers_want(shard)
+        wait = timers if wait < 0 or timers < wait else wait
     return <int> wait
+
+
+cdef inline int64_t timers_want(const Shard *shard) noexcept nogil:
+    """Milliseconds until something is due by itself."""
+    cdef int32_t ahead = 1
+    cdef int64_t due
+    if drain_unfinished(shard):
+        return 1
+    # Whoever waits to be read, or for descriptors, is looked at every tick.
+    if not shard.paused.count and not shard.accept_again_ms:
+        ahead = <int32_t> (wheel_next(&shard.wheel, IDLE_TICKS_MAX) - tick_of(shard.now_ms))
+    due = <int64_t> ahead * WHEEL_TICK_MS - <int64_t> (shard.now_ms % WHEEL_TICK_MS)
+    return due if due > 0 else 0
 
 
 cdef inline void poll(Shard *shard, int wait_ms) noexcept nogil:

@@ -83,3 +83,15 @@ cdef inline void wheel_remove(Wheel *wheel, uint32_t index) noexcept nogil:
 cdef inline void wheel_move(Wheel *wheel, uint32_t index, uint32_t tick) noexcept nogil:
     wheel_remove(wheel, index)
     wheel_add(wheel, index, tick)
+
+
+cdef inline uint32_t wheel_next(const Wheel *wheel, uint32_t most) noexcept nogil:
+    """The tick of the next occupied slot, or the one `most` ticks from now if that comes first.
+
+    A slot may hold deadlines of a later round only: then this is early, never late.
+    """
+    cdef uint32_t ahead = 0
+    while (ahead < most
+            and wheel.slots[(wheel.tick + ahead) & (WHEEL_SLOTS - 1)] == <uint32_t> NONE):
+        ahead += 1
+    return wheel.tick + ahead

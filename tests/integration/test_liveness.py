@@ -1,7 +1,12 @@
-"""Whoever answers its pings stays, however soon it answers."""
+"""Whoever answers its pings stays, however soon it answers; the kernel asks only if told to."""
 
 import contextlib
+import re
+import socket
 from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 
 from ngage_core import engine as core
 from ngage_core.behaviour import Target
@@ -53,3 +58,28 @@ def test_a_large_crowd_is_pinged_less_often() -> None:
     with idle_crowd(pings_per_second=2) as (spared, _), idle_crowd() as (pinged, _):
         wait_for_pings(pinged, ROUNDS)
         assert spared.counters()["pings_sent"] == 0
+
+
+# proc_net_tcp.txt of the kernel: local and remote address, state, queues, the timer that is active
+ESTABLISHED = re.compile(r"^ *\d+: \w+:(\w{4}) \w+:(\w{4}) 01 \w+:\w+ (\w\w):", re.MULTILINE)
+NO_TIMER, KEEPALIVE_TIMER = "00", "02"
+
+
+@pytest.mark.parametrize(("seconds", "timer"), [(0, NO_TIMER), (60, KEEPALIVE_TIMER)])
+def test_the_kernel_probes_idle_connections_only_if_it_is_to(seconds: int, timer: str) -> None:
+    engine = core.Engine(
+        host="127.0.0.1", port=0, shards=1, connections_per_shard=4, keepalive_seconds=seconds
+    )
+    host, port = engine.start()
+    try:
+        with socket.create_connection((host, port)) as client:
+            ends = (f"{port:04X}", f"{client.getsockname()[1]:04X}")
+
+            def timers() -> list[str]:
+                found = ESTABLISHED.findall(Path("/proc/net/tcp").read_text())
+                return [active for *between, active in found if tuple(between) == ends]
+
+            # The handshake's own timer may run a moment longer.
+            wait_until(lambda: timers() == [timer], f"timer {timer}")
+    finally:
+        engine.stop()

@@ -1,15 +1,17 @@
-"""What the measurements say: medians, ratios to ngage, a page with a table for each crowd."""
+"""What the measurements say: medians, ratios to ngage, their part of RESULTS.md."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
+from bench import page
 from bench.peers.chart import Bars, chart
 from bench.peers.measure import PUBLICATION_BYTES, Sample
 from bench.peers.peers import PEERS
 from ngage.mob.measure.machine import machine
 
 BENCH = Path(__file__).parents[1]
+PART = "peers"
 BURSTS = (1, 8)
 INCOMPLETE, SATURATED = "†", "‡"
 COLUMNS = ["upgrades per s", "us per upgrade", "bytes per connection"]
@@ -102,15 +104,15 @@ def table(samples: Sequence[Sample]) -> str:
     for crowd in crowds(samples):
         loads = {(s.load.burst, s.load.tick, s.load.seconds) for s in crowd.samples}
         ticks = "; ".join(f"{b} every {t:g} s for {d:g} s" for b, t, d in sorted(loads))
-        parts.append(f"### {crowd.fans:,} subscribers\n\nPublished: {ticks}.\n")
+        parts.append(f"#### {crowd.fans:,} subscribers\n\nPublished: {ticks}.\n")
         rows = [head, ["---"] + ["---:"] * (len(head) - 1), *crowd.rows()]
         parts += ["| " + " | ".join(row) + " |" for row in rows]
         parts.append("")
     return "\n".join(parts)
 
 
-def page(samples: Sequence[Sample]) -> str:
-    """The whole of RESULTS.md."""
+def part(samples: Sequence[Sample]) -> str:
+    """What is in RESULTS.md."""
     loads = sorted(sample.load_average for sample in samples)
     versions = {sample.peer: sample.version for sample in samples}
     rounds = max(
@@ -128,13 +130,13 @@ def page(samples: Sequence[Sample]) -> str:
         for peer in PEERS
         if peer.name in versions
     ]
-    return "\n".join([METHOD, *facts, "", *peers, "", "## Figures\n", table(samples)])
+    return "\n".join([METHOD, *facts, "", *peers, "", "### Figures\n", table(samples)])
 
 
 def write(samples: Sequence[Sample]) -> None:
-    """bench/RESULTS.md and the chart of the largest crowd in bench/results.svg."""
-    (BENCH / "RESULTS.md").write_text(page(samples))
+    """The part of bench/RESULTS.md and the chart of the largest crowd, bench/results.svg."""
     (BENCH / "results.svg").write_text(drawing(crowds(samples)[-1]))
+    page.write(PART, part(samples))
 
 
 def drawing(crowd: Crowd) -> str:

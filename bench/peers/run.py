@@ -13,10 +13,11 @@ from pathlib import Path
 
 import msgspec
 
-from bench import network
+from bench import network, page
+from bench.page import PageError
 from bench.peers.measure import Load, Sample, measure
 from bench.peers.peers import Peer, PeerError, choose
-from bench.peers.results import table, write
+from bench.peers.results import PART, table, write
 from bench.peers.server import Built, build
 
 # Ticks are the same for all and about twice as long as the slowest peer needs, whose one thread
@@ -39,7 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
     options.raw.mkdir(parents=True, exist_ok=True)
     try:
         chosen = choose(options.peers)
-    except PeerError as error:
+        if options.write:
+            page.check(PART)
+    except (PeerError, PageError, OSError) as error:
         print(f"peers: {error}", file=sys.stderr)
         return 2
     failed = 0
@@ -62,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fans", type=int, action="append", help="only this load; repeatable")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--raw", type=Path, default=Path("build/peers"), help="measurements")
-    parser.add_argument("--write", action="store_true", help="bench/RESULTS.md and results.svg")
+    parser.add_argument("--write", action="store_true", help="into bench/RESULTS.md")
     parser.add_argument("--host-network", action="store_true", help="no namespace, even as root")
     beside = Path(sys.executable).parent / "mobsim"
     mobsim = str(beside) if beside.exists() else shutil.which("mobsim") or "mobsim"

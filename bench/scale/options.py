@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--smoke", action="store_true", help="completeness only, 100,000 fans")
     parser.add_argument("--restart", action="store_true", help="with --smoke: a restart too")
     parser.add_argument("--restore", action="store_true", help="put back what a crash has left")
-    parser.add_argument("--write", action="store_true", help="bench/SCALE.md and scale.svg")
+    parser.add_argument("--write", action="store_true", help="into bench/RESULTS.md")
     parser.add_argument("--raw", type=Path, default=Path("build/scale"), help="results")
     return parser
 

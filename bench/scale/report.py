@@ -1,17 +1,21 @@
-"""What runs say: a table for each size, with the goals, and bench/SCALE.md with the chart."""
+"""What runs say: a table for each size, with the goals, and their part of RESULTS.md."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
+from bench import page
 from bench.scale.chart import Curve, chart
 from bench.scale.crowd import SHARES
 from bench.scale.figures import Round, Run, Stage
 from bench.scale.options import SIZES
 
 BENCH = Path(__file__).parents[1]
+PART = "million"
 METHOD = (Path(__file__).parent / "method.md").read_text()
 TITLE = f"{SIZES[0]} bytes: seconds from the intended send"
+NOT_YET = "**Not measured yet**: `make million WRITE=1` puts the figures here.\n"
+CHART = f"![{TITLE}, by percentile](scale.svg)\n"
 GOAL_LAST, GOAL_RECONNECT = 1.15, 2.0  # times the floor's
 GOAL_SERVER_BYTES, GOAL_MOB_BYTES, GOAL_IDLE_CORES = 200, 300, 0.05
 
@@ -129,7 +133,7 @@ def section(run: Run) -> str:
     )
     least = min(one.least_available_bytes for stage in run.stages for one in stage.rounds)
     parts = [
-        f"## {run.fans:,} subscribers\n",
+        f"#### {run.fans:,} subscribers\n",
         f"{run.when}. {run.machine} at the start. {len(edge.rounds) // len(SIZES)} rounds of each "
         f"size in each of three stages; {edge.connecting.threads} threads of the mob. Least memory "
         f"available in a broadcast: {least / 1e9:.1f} GB.\n",
@@ -142,15 +146,16 @@ def section(run: Run) -> str:
     return "\n".join(parts)
 
 
-def page(runs: Sequence[Run]) -> str:
-    """The whole of SCALE.md."""
-    return METHOD + "\n" + "\n\n".join(map(section, runs)) + "\n"
+def part(runs: Sequence[Run]) -> str:
+    """What is in RESULTS.md."""
+    figures = [CHART, *(section(run) + "\n" for run in runs)] if runs else [NOT_YET]
+    return "\n".join([METHOD, "### Figures\n", *figures])
 
 
 def write(runs: Sequence[Run]) -> None:
-    """bench/SCALE.md and bench/scale.svg."""
-    (BENCH / "SCALE.md").write_text(page(runs))
+    """The part of bench/RESULTS.md and its chart, bench/scale.svg."""
     (BENCH / "scale.svg").write_text(chart(TITLE, list(curves(runs))))
+    page.write(PART, part(runs))
 
 
 def curves(runs: Sequence[Run]) -> Iterator[Curve]:

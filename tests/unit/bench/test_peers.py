@@ -17,7 +17,7 @@ from bench.peers.chart import Bars, chart
 from bench.peers.footprint import footprint, process_tree
 from bench.peers.measure import Load, Sample
 from bench.peers.peers import PEERS, Erlang, Go, Node, PeerError, choose
-from bench.peers.results import crowds, drawing, page, table
+from bench.peers.results import crowds, drawing, part, table
 from ngage.mob.measure.results import (
     Connect,
     Fans,
@@ -96,8 +96,8 @@ def test_what_was_not_measured_is_left_out() -> None:
     assert row(text, "node ws")[4:] == ["", "", "8.00", "1.0 / 2.0 / 30"]
 
 
-def test_the_page_tells_versions_machine_and_load() -> None:
-    text = page([sample(load_average=0.25), sample("go", version="1.5.0", load_average=1.0)])
+def test_the_part_tells_versions_machine_and_load() -> None:
+    text = part([sample(load_average=0.25), sample("go", version="1.5.0", load_average=1.0)])
     assert "| Go gorilla | 1.5.0 | all |" in text
     assert "0.2 to 1.0" in text
     assert "the host's" in text

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.scale.figures import Connecting, Idle, Restart, Round, Run, Stage, load, store
-from bench.scale.report import chart, curves, page, table
+from bench.scale.report import chart, curves, part, table
 
 CONNECTING = Connecting(
     seconds=2.0,
@@ -81,17 +81,24 @@ def test_a_run_with_faults_is_not_complete() -> None:
     assert not run(1.0, incomplete=["1 gaps"]).complete
 
 
-def test_the_page_holds_every_size_with_settings_and_curve(tmp_path: Path) -> None:
+def test_the_part_holds_every_size_with_settings_and_curve(tmp_path: Path) -> None:
     for found in (run(1.0, fans=2_000_000), run(1.0, restart=RESTART)):
         store(found, tmp_path)
     store(run(2.0, fans=2_000_000), tmp_path)
     runs = load(tmp_path)
     assert [found.fans for found in runs] == [100, 2_000_000]
-    text = page(runs)
-    assert "## 100 subscribers" in text
-    assert "## 2,000,000 subscribers" in text
+    text = part(runs)
+    assert "#### 100 subscribers" in text
+    assert "#### 2,000,000 subscribers" in text
+    assert "(scale.svg)" in text
     assert "`net.core.somaxconn = 1 2`" in text
     assert "restart on: 10, 90." in text
+
+
+def test_a_part_without_figures_says_so() -> None:
+    text = part([])
+    assert "Not measured yet" in text
+    assert ".svg" not in text
 
 
 def test_the_chart_has_a_curve_for_each_server_and_size() -> None:

@@ -4,7 +4,6 @@ Both ends of every connection are on this host. The sizes were measured with 1,0
 on Linux 6.18.
 """
 
-import os
 import resource
 from pathlib import Path
 from typing import NamedTuple
@@ -30,11 +29,10 @@ class ScaleError(NgageError):
 
 
 class Capacity(NamedTuple):
-    """What there is: bytes that can be had, descriptors of a thread's table, whether root."""
+    """What there is: bytes that can be had, descriptors of a thread's table."""
 
     available_bytes: int
     descriptors: int
-    root: bool
 
 
 class Limit(NamedTuple):
@@ -64,21 +62,22 @@ def limit(capacity: Capacity) -> Limit:
     )
 
 
+def must_be_root(uid: int) -> None:
+    if uid != 0:
+        raise ScaleError("a network namespace and the kernel's limits need root: run it as root")
+
+
 def must_fit(fans: int, capacity: Capacity) -> None:
     """Raises ScaleError that says what lacks, and the largest number that fits."""
-    if not capacity.root:
-        raise ScaleError("a network namespace and the kernel's limits need root: run it as root")
     most, reason = limit(capacity)
     if fans > most:
-        fitting = most // 10_000 * 10_000
+        fitting = most - most % 10_000 or most
         raise ScaleError(f"{fans:,} fans do not fit: {reason}; the largest N that fits: {fitting}")
 
 
 def capacity() -> Capacity:
     """Of this host, now."""
-    return Capacity(
-        available_bytes(), resource.getrlimit(resource.RLIMIT_NOFILE)[1], os.geteuid() == 0
-    )
+    return Capacity(available_bytes(), resource.getrlimit(resource.RLIMIT_NOFILE)[1])
 
 
 def available_bytes() -> int:

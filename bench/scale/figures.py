@@ -67,7 +67,7 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """settings: what was set, in the namespace and on the host."""
+    """settings: what holds in the namespace and on the host, raised or not."""
 
     fans: int
     machine: str

@@ -68,7 +68,7 @@ def _numbers(text: str) -> list[int]:
 def raised(
     fans: int, memory_bytes: int, sysctls: Path = SYSCTLS, file: Path = BEFORE
 ) -> Iterator[dict[str, str]]:
-    """The limits hold so many fans within the context, which is given what was set.
+    """The limits hold so many fans within the context, which is given them all: raised or not.
 
     Raises ScaleError if another run has changed them and is still there.
     """
@@ -81,7 +81,7 @@ def raised(
     try:
         for name, value in changed.items():
             (sysctls / name).write_text(value)
-        yield changed
+        yield {**current, **changed}
     finally:
         _put_back(before, sysctls, file)
 
@@ -103,7 +103,9 @@ def restore(sysctls: Path = SYSCTLS, file: Path = BEFORE) -> dict[str, str]:
 
 def _put_back(values: Mapping[str, str], sysctls: Path, file: Path) -> None:
     for name, value in values.items():
-        (sysctls / name).write_text(value)
+        # Where nothing can be written nothing was changed.
+        if _numbers((sysctls / name).read_text()) != _numbers(value):
+            (sysctls / name).write_text(value)
     file.unlink(missing_ok=True)
 
 

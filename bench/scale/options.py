@@ -5,8 +5,11 @@ from pathlib import Path
 
 import msgspec
 
+from bench.scale.estimate import ScaleError
+
 SIZES = (128, 1024)
 SMOKE_FANS, FANS = 100_000, 1_000_000
+TEXT = "So many subscribers of one channel on this host, as root: ngage-edge beside the floor."
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -27,20 +30,28 @@ class Options(msgspec.Struct, frozen=True):
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
-    parser.add_argument("--fans", type=int, metavar="N", help="default 1,000,000")
-    parser.add_argument("--rounds", type=int, help="of each size; default: by the number of fans")
-    parser.add_argument("--smoke", action="store_true", help="completeness only, 100,000 fans")
+    parser = argparse.ArgumentParser(prog="python -m bench.scale", description=TEXT)
+    parser.add_argument("--fans", type=count, metavar="N", help=f"default {FANS:,}")
+    parser.add_argument("--rounds", type=count, metavar="N", help="of each size; default: by fans")
+    parser.add_argument("--smoke", action="store_true", help=f"only check {SMOKE_FANS:,} fans")
     parser.add_argument("--restart", action="store_true", help="with --smoke: a restart too")
     parser.add_argument("--restore", action="store_true", help="put back what a crash has left")
     parser.add_argument("--write", action="store_true", help="into bench/RESULTS.md")
-    parser.add_argument("--raw", type=Path, default=Path("build/scale"), help="results")
+    parser.add_argument("--raw", type=Path, default=Path("build/scale"), help="where figures are")
     return parser
 
 
+def count(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
+
+
 def options(arguments: argparse.Namespace) -> Options:
-    """The flags, with the defaults that depend on others."""
+    """The flags, with the defaults that depend on others. Raises ScaleError if they clash."""
     smoke = arguments.smoke
+    if smoke and arguments.write:
+        raise ScaleError("--smoke measures nothing that --write could write")
     fans = arguments.fans or (SMOKE_FANS if smoke else FANS)
     return Options(
         fans=fans,

@@ -26,7 +26,8 @@ def rows(run: Run) -> Iterator[Row]:
     (edge,), floors = run.of("ngage"), run.of("floor")
     yield from _connecting(edge, floors, run.fans)
     for size in SIZES:
-        yield from _broadcast(edge, floors, size)
+        if _all([edge], size, _last):  # else the round before it was wrong
+            yield from _broadcast(edge, floors, size)
     if edge.idle:
         yield _row("idle: cores of the server", edge.idle.server_cores, ".3f", goal=GOAL_IDLE_CORES)
         yield _row("idle: cores of the mob", edge.idle.mob_cores, ".3f")
@@ -56,11 +57,15 @@ def _broadcast(edge: Stage, floors: Sequence[Stage], size: int) -> Iterator[Row]
         mine, theirs = _medians(edge, size, figure), _all(floors, size, figure)
         return _row(f"{size:,} bytes: {text}", mine, form, theirs, times=times)
 
-    yield row("s to the last receiver", lambda r: r.last_ms / 1e3, ".2f", GOAL_LAST)
+    yield row("s to the last receiver", _last, ".2f", GOAL_LAST)
     for name in ("p50", "p99", "p99.9"):
         yield row(f"s to {name}", _seconds_to(name), ".2f")
     yield row("us of CPU per delivery, server", lambda r: r.server_cpu_us, ".2f")
     yield row("us of CPU per delivery, mob", lambda r: r.mob_cpu_us, ".2f")
+
+
+def _last(found: Round) -> float:
+    return found.last_ms / 1e3
 
 
 def _seconds_to(name: str) -> Callable[[Round], float]:

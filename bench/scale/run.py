@@ -9,16 +9,19 @@ from pathlib import Path
 from bench import network
 from bench.scale.crowd import Say
 from bench.scale.estimate import ScaleError
-from bench.scale.figures import Run, Stage, store
+from bench.scale.figures import Run, Stage, load, store
 from bench.scale.options import Options
+from bench.scale.report import table, write
 from bench.scale.stages import edge_stage, floor_stage
 from ngage.capacity import raise_descriptor_limit
 from ngage.errors import NgageError
 from ngage.mob.measure.machine import machine
 
+AS_THEY_ARE = ("tcp_ehash_entries", "tcp_rmem", "tcp_wmem")
+
 
 def run(options: Options, host_settings: Mapping[str, str]) -> int:
-    """The exit code: 0, 1 if fans saw anything wrong or a stage did not end, 130 at Ctrl-C."""
+    """The exit code: 0, 1 if fans saw anything wrong, 2 if it did not come to its end."""
     started = time.monotonic()
 
     def say(text: str) -> None:
@@ -28,21 +31,26 @@ def run(options: Options, host_settings: Mapping[str, str]) -> int:
     described = machine()
     try:
         settings = {**host_settings, **_enter_network()}
-        raise_descriptor_limit()
+        settings["RLIMIT_NOFILE"] = str(raise_descriptor_limit())
         stages = list(_stages(options, say))
     except (NgageError, OSError) as error:
         print(f"scale: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+        return 2
     found = Run(options.fans, described, date.today().isoformat(), settings, stages)
-    if options.floor:
-        store(found, Path(options.raw))
     for stage in stages:
         for fault in stage.incomplete:
             print(f"scale: {stage.server}: {fault}", file=sys.stderr)
     say("nothing lost, doubled or altered" if found.complete else "NOT COMPLETE")
+    if options.floor:
+        _report(found, options)
     return 0 if found.complete else 1
+
+
+def _report(found: Run, options: Options) -> None:
+    store(found, Path(options.raw))
+    print(table(found))
+    if options.write:
+        write(load(Path(options.raw)))
 
 
 def _enter_network() -> dict[str, str]:
@@ -53,7 +61,7 @@ def _enter_network() -> dict[str, str]:
         raise ScaleError(f"no network namespace can be made here: {error.strerror}") from error
     return {
         str(path.relative_to("/proc/sys")): path.read_text().strip()
-        for path in (*network.SETTINGS, network.SYSCTL / "ipv4/tcp_ehash_entries")
+        for path in (*network.SETTINGS, *(network.SYSCTL / "ipv4" / name for name in AS_THEY_ARE))
     }
 
 

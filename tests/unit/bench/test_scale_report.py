@@ -4,6 +4,8 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bench.scale.figures import Connecting, Idle, Restart, Round, Run, Stage, load, store
 from bench.scale.report import chart, curves, part, table
 
@@ -79,6 +81,15 @@ def test_the_memory_of_the_server_is_the_larger_one() -> None:
 def test_a_run_with_faults_is_not_complete() -> None:
     assert run(1.0).complete
     assert not run(1.0, incomplete=["1 gaps"]).complete
+
+
+def test_what_was_not_measured_after_a_fault_is_left_out() -> None:
+    found = run(1.0, incomplete=["1 gaps"])
+    edge = msgspec.structs.replace(found.stages[1], rounds=found.stages[1].rounds[:1])
+    found = msgspec.structs.replace(found, stages=[found.stages[0], edge, found.stages[2]])
+    assert "| 128 bytes: s to p50 |" in table(found)
+    assert "| 1,024 bytes" not in table(found)
+    assert row(found, "lost, doubled, out of order, altered")[0] == "1 rounds"
 
 
 def test_the_part_holds_every_size_with_settings_and_curve(tmp_path: Path) -> None:

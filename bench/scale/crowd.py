@@ -34,6 +34,18 @@ QUIET_SECONDS = 0.25  # a sender has gone to sleep, and what it spent is counted
 Say = Callable[[str], None]
 
 
+class Progress:
+    """Says how far something is, but not more often than every few seconds."""
+
+    def __init__(self, say: Say) -> None:
+        self._say, self._told = say, time.monotonic()
+
+    def at(self, text: str) -> None:
+        if time.monotonic() - self._told > TOLD_SECONDS:
+            self._told = time.monotonic()
+            self._say(text)
+
+
 class Crowd:
     """A context manager. The floor's answers have no key that fits, so nobody checks any."""
 
@@ -58,16 +70,14 @@ class Crowd:
 
     def connect(self) -> float:
         """Let everybody in: seconds. Raises ScaleError if that does not come to its end."""
-        started = told = time.monotonic()
+        started, progress = time.monotonic(), Progress(self.say)
         deadline = started + 30 + self.fans / CONNECTS_PER_SECOND_LEAST
         self.swarm.connect(0)
         while (open_now := self.swarm.progress()["open"]) < self.fans:
             now = time.monotonic()
             if now > deadline:
                 raise ScaleError(f"{open_now:,} of {self.fans:,} fans connected in time")
-            if now - told > TOLD_SECONDS:
-                told = now
-                self.say(f"{open_now:,} connected, {open_now / (now - started):,.0f} per second")
+            progress.at(f"{open_now:,} connected, {open_now / (now - started):,.0f} per second")
             time.sleep(LOOK_SECONDS)
         return time.monotonic() - started
 
@@ -114,11 +124,13 @@ class Crowd:
     def _await_all(self) -> int:
         """Until everybody has it or nobody gets it any more: the least memory available then."""
         least, received, moved = available_bytes(), 0, time.monotonic()
+        progress = Progress(self.say)
         while received < self.fans and time.monotonic() - moved < PATIENCE_SECONDS:
             least = min(least, available_bytes())
             time.sleep(LOOK_SECONDS)
             if (now := self.swarm.progress()["received"]) > received:
                 received, moved = now, time.monotonic()
+            progress.at(f"{received:,} received")
         return least
 
     def _faults(self, counters: dict[str, int], missing: int) -> list[str]:

@@ -7,7 +7,7 @@ while nearly everybody is still with the predecessor: so each fan gets it by rec
 
 import time
 
-from bench.scale.crowd import FAULTS, LOOK_SECONDS, QUIET_SECONDS, Crowd
+from bench.scale.crowd import FAULTS, LOOK_SECONDS, QUIET_SECONDS, Crowd, Progress
 from bench.scale.estimate import ScaleError
 from bench.scale.figures import Restart
 from bench.scale.servers import Edge, cpu_seconds
@@ -91,6 +91,7 @@ def _await_return(crowd: Crowd, opened: int, started: float, bill: Bill) -> tupl
     deadline = started + 60 + crowd.fans / RETURNS_PER_SECOND_LEAST
     back, seconds = 0, 0.0
     curve: list[int] = []
+    progress = Progress(crowd.say)
     while back < crowd.fans:
         if time.monotonic() > deadline:
             raise ScaleError(f"{back:,} of {crowd.fans:,} fans came back in time")
@@ -101,6 +102,7 @@ def _await_return(crowd: Crowd, opened: int, started: float, bill: Bill) -> tupl
         curve += [0] * (int(seconds) + 1 - len(curve))
         curve[-1] += now - back
         back = now
+        progress.at(f"{back:,} are back")
     return seconds, curve
 
 

@@ -24,6 +24,7 @@ def floor_stage(fans: int, sizes: Sequence[int], say: Say) -> Stage:
         connecting = _connect(crowd, floor)
         floor.all_open()
         rounds, faults = crowd.hear_all(sizes)
+        say("everybody leaves")
     _await_gone()
     return Stage("floor", connecting, rounds, faults)
 
@@ -46,6 +47,7 @@ def edge_stage(
             if restarting and not faults:
                 returned, faults = restart(crowd, edge)
                 faults += crowd.hear(FIRST_BYTES)[1]
+            say("everybody leaves")
     _await_gone()
     return Stage("ngage", connecting, rounds, faults, idle, returned, bytes_after)
 

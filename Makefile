@@ -45,7 +45,7 @@ bench: $(STAMPS)/bench ## the figures of bench/README.md against their baselines
 peers: $(STAMPS)/peers ## other broadcast servers beside ngage, into bench/RESULTS.md
 	$(BIN)/python -m bench.peers --write
 
-million: $(STAMPS)/build ## a million subscribers beside the floor, as root; N=fans; WRITE=1: bench/RESULTS.md
+million: $(STAMPS)/build ## a million fans beside the floor, as root; N=, WRITE=1 for RESULTS.md
 	$(BIN)/python -m bench.scale --fans $(or $(N),1000000) $(if $(WRITE),--write)
 
 asan: $(STAMPS)/test $(STAMPS)/asan ## the tests on a core built with ASan and UBSan

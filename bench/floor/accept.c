@@ -16,11 +16,12 @@ static const char answer[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: webso
                              "Connection: Upgrade\r\n"
                              "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n";
 
-int listen_on(int port, const char *congestion, int shared) {
+int listen_on(const char *address_text, int port, const char *congestion, int shared) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     socklen_t size = sizeof address;
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (inet_pton(AF_INET, address_text, &address.sin_addr) != 1)
+        fail(address_text);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shared, sizeof shared);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);

@@ -39,7 +39,7 @@ int main(int argc, char **argv) {
     int *sockets = calloc(wanted, sizeof *sockets);
     if (!sockets)
         fail("calloc");
-    int listener = listen_on(atoi(argv[1]), argv[3], 0);
+    int listener = listen_on("127.0.0.1", atoi(argv[1]), argv[3], 0);
     printf("{\"port\": %d}\n", port_of(listener));
     fflush(stdout);
     atomic_int open = 0;

@@ -2,7 +2,8 @@
  *
  * CQE-skip leaves out the completion of a send that went well, and MSG_WAITALL makes a short one
  * count as failed: without it a short write would pass for a whole one. So whatever completes is a
- * short write or an error. The flags of the ring are those of Linux 6.1. */
+ * short write or an error. The flags of the ring are those of Linux 6.1. A thread has a ring of its
+ * own, as DEFER_TASKRUN wants it. */
 #define _GNU_SOURCE
 #include "floor.h"
 
@@ -18,8 +19,8 @@
 
 enum { BATCH = 64 };
 
-static struct {
-    int fd;
+static __thread struct {
+    int fd, registered; /* registered: the sockets are */
     unsigned mask, *tail, *submitted;
     unsigned completion_mask, *completion_head, *completion_tail;
     struct io_uring_sqe *requests;
@@ -67,29 +68,52 @@ static long submit(int count) {
     return (long)(tail - head);
 }
 
-long send_ring(const int *sockets, int socket_count, int count, size_t size) {
+static void ask(struct io_uring_sqe *request, int fd, int flags, const struct msghdr *message) {
+    const struct iovec *parts = message->msg_iov;
+    int alone = message->msg_iovlen == 1;
+    memset(request, 0, sizeof *request);
+    request->opcode = alone ? IORING_OP_SEND : IORING_OP_SENDMSG;
+    request->flags = IOSQE_CQE_SKIP_SUCCESS | flags;
+    request->fd = fd;
+    request->addr = alone ? (uintptr_t)parts->iov_base : (uintptr_t)message;
+    request->len = alone ? parts->iov_len : 1;
+    request->msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_WAITALL;
+}
+
+/* sockets: NULL means those that are registered, by their number. */
+static long send_batches(const int *sockets, int socket_count, int count, size_t size) {
     struct iovec parts[FRAMES_MAX];
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
     long short_writes = 0;
-    if (ring.fd < 0 && open_ring() < 0)
-        return -1;
     for (int k = 0; k < count; k++)
         parts[k] = (struct iovec){frames[k], size};
     for (int first = 0; first < socket_count; first += BATCH) {
-        int batch = socket_count - first < BATCH ? socket_count - first : BATCH;
+        int end = socket_count - first < BATCH ? socket_count : first + BATCH;
         unsigned tail = *ring.tail;
-        for (int i = 0; i < batch; i++) {
-            struct io_uring_sqe *request = &ring.requests[tail++ & ring.mask];
-            memset(request, 0, sizeof *request);
-            request->opcode = count == 1 ? IORING_OP_SEND : IORING_OP_SENDMSG;
-            request->flags = IOSQE_CQE_SKIP_SUCCESS;
-            request->fd = sockets[first + i];
-            request->addr = count == 1 ? (uintptr_t)frames[0] : (uintptr_t)&message;
-            request->len = count == 1 ? size : 1;
-            request->msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_WAITALL;
-        }
+        for (int i = first; i < end; i++)
+            ask(&ring.requests[tail++ & ring.mask], sockets ? sockets[i] : i,
+                sockets ? 0 : IOSQE_FIXED_FILE, &message);
         __atomic_store_n(ring.tail, tail, __ATOMIC_RELEASE);
-        short_writes += submit(batch);
+        short_writes += submit(end - first);
     }
     return short_writes;
+}
+
+long send_ring(const int *sockets, int socket_count, int count, size_t size) {
+    if (ring.fd < 0 && open_ring() < 0)
+        return -1;
+    return send_batches(sockets, socket_count, count, size);
+}
+
+/* Registered files are not looked up in the descriptor table, nor counted up and down. */
+long send_fixed(const int *sockets, int socket_count, size_t size) {
+    if (ring.fd < 0 && open_ring() < 0)
+        return -1;
+    if (!ring.registered && socket_count) {
+        if (syscall(__NR_io_uring_register, ring.fd, IORING_REGISTER_FILES, sockets,
+                    socket_count) < 0)
+            return -1;
+        ring.registered = 1;
+    }
+    return send_batches(NULL, socket_count, 1, size);
 }

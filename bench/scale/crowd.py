@@ -49,15 +49,15 @@ class Progress:
 class Crowd:
     """A context manager. The floor's answers have no key that fits, so nobody checks any."""
 
-    def __init__(self, server: Server, fans: int, say: Say) -> None:
+    def __init__(self, server: Server, fans: int, say: Say, *, source: str = "127.0.0.0/8") -> None:
         self.server, self.fans, self.say = server, fans, say
         self.sequence = 1
         self.bytes_before = resident_bytes()
         self.swarm = Swarm(
-            [Target("127.0.0.1", server.port, f"/ws/{CHANNEL}")],
+            [Target(server.address, server.port, f"/ws/{CHANNEL}")],
             fans=fans,
             personas=[RETURNING],
-            source="127.0.0.0/8",
+            source=source,
             check_key=server.name != "floor",
             check_padding=True,
         )
@@ -91,8 +91,9 @@ class Crowd:
                 return rounds, faults
         return rounds, []
 
-    def hear(self, size: int) -> tuple[Round, list[str]]:
-        """One publication of `size` bytes to everybody, and what was wrong with it."""
+    def hear(self, size: int, of: str = "") -> tuple[Round, list[str]]:
+        """One publication of `size` bytes to everybody, and what was wrong with it. of: whose it
+        is, to be said with it."""
         self.sequence += 1
         self.swarm.reset(self.sequence)
         server_cpu, mob_cpu = cpu_seconds(self.server.pid), self.swarm.cpu_seconds()
@@ -114,7 +115,7 @@ class Crowd:
         )
         faults = self._faults(counters, missing)
         self.say(
-            f"{size:,} bytes: all received after {found.last_ms:,.0f} ms, "
+            f"{of}{size:,} bytes: all received after {found.last_ms:,.0f} ms, "
             f"p50 {found.percentiles_ms['p50']:,.0f}, p99 {found.percentiles_ms['p99']:,.0f}; us "
             f"each: server {found.server_cpu_us:.2f}, mob {found.mob_cpu_us:.2f}"
             + "".join(f"; WRONG: {fault}" for fault in faults)

@@ -32,6 +32,7 @@ START_SECONDS = 60.0
 
 class Server(Protocol):
     name: str
+    address: str
     port: int
     pid: int
 
@@ -92,19 +93,31 @@ class Program:
 
 
 class Floor(Program):
-    """bench/floor/crowd.c: as many threads at once as there are cores."""
+    """bench/floor/crowd.c: as many threads at once as there are cores.
+
+    spare: as many times the threads that the descriptors ask for. start: words of its command line.
+    within: a command that starts it, so that it gets another network.
+    """
 
     name = "floor"
 
-    def __init__(self, fans: int, at_once: int = 0) -> None:
+    def __init__(
+        self,
+        fans: int,
+        *,
+        address: str = "127.0.0.1",
+        spare: int = 1,
+        start: Sequence[str] = (),
+        within: Sequence[str] = (),
+    ) -> None:
         PROGRAMS.mkdir(parents=True, exist_ok=True)
         make = ["make", "-s", "-C", str(ROOT / "bench" / "floor"), f"OUT={PROGRAMS}"]
         subprocess.run(make, check=True)
-        usable = os.sysconf("SC_OPEN_MAX") - DESCRIPTORS_BESIDE
-        cores = len(os.sched_getaffinity(0))
-        threads = max(cores, -int(-fans / (usable * HASH_SHARE) // 1))
-        numbers = map(str, (FLOOR_PORT, fans, threads, at_once or cores))
-        super().__init__([str(PROGRAMS / "crowd"), *numbers, ""])
+        self.address = address
+        self.cores = len(os.sched_getaffinity(0))
+        self.threads = spare * floor_threads(fans, os.sysconf("SC_OPEN_MAX"), self.cores)
+        numbers = map(str, (FLOOR_PORT, fans, self.threads, self.cores))
+        super().__init__([*within, str(PROGRAMS / "crowd"), address, *numbers, "", *start])
         self.port = self._answer()["port"]
 
     def all_open(self) -> None:
@@ -112,13 +125,16 @@ class Floor(Program):
         self._answer()
 
     def publish(self, payload: bytes) -> None:
-        """To everybody. Raises ScaleError if a send was short."""
+        """To everybody."""
         assert self.process.stdin
         self.process.stdin.write(b"send %d\n" % len(payload) + payload)
 
     def sent(self) -> None:
         """Raises ScaleError if a send of the last publication was short."""
-        answer = self._answer()
+        self.check(self._answer())
+
+    def check(self, answer: dict[str, Any]) -> None:
+        """Raises ScaleError if a send was short."""
         if answer["short"]:
             raise ScaleError(f"the floor sent {answer['short']} frames in part only")
 
@@ -131,6 +147,7 @@ class Edge(Program):
     """ngage-edge with its defaults and the network's congestion control."""
 
     name = "ngage"
+    address = "127.0.0.1"
 
     def __init__(self, fans: int) -> None:
         listen = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
@@ -163,6 +180,12 @@ class Edge(Program):
         """Let a successor take over; the predecessor is draining when this returns."""
         os.kill(self.pid, signal.SIGUSR2)
         self._await_ready()
+
+
+def floor_threads(fans: int, descriptors: int, cores: int) -> int:
+    """As many as the connections need descriptor tables, and equally many for each core."""
+    tables = -int(-fans / ((descriptors - DESCRIPTORS_BESIDE) * HASH_SHARE) // 1)
+    return max(1, -(-tables // cores)) * cores
 
 
 def cpu_seconds(*pids: int) -> float:

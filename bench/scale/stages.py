@@ -21,11 +21,11 @@ SLABS = Path("/proc/slabinfo")
 def floor_stage(fans: int, sizes: Sequence[int], say: Say) -> Stage:
     """Raises ScaleError if it does not come to its end, as the other."""
     with Floor(fans) as floor, Crowd(floor, fans, say) as crowd:
-        connecting = _connect(crowd, floor)
+        connecting = connect(crowd, floor)
         floor.all_open()
         rounds, faults = crowd.hear_all(sizes)
         say("everybody leaves")
-    _await_gone()
+    await_gone()
     return Stage("floor", connecting, rounds, faults)
 
 
@@ -39,7 +39,7 @@ def edge_stage(
         with Crowd(edge, fans, say) as crowd:
             # The first publication made the channel: its offset tells the numbers of all others.
             crowd.swarm.anchor(0, int(first.epoch, 16), 1 - first.offset)
-            connecting = _connect(crowd, edge)
+            connecting = connect(crowd, edge)
             idle = _idle(crowd, edge, idle_seconds) if idle_seconds else None
             rounds, faults = crowd.hear_all(sizes)
             bytes_after = (resident_bytes(edge.pid) - before) / fans
@@ -48,11 +48,12 @@ def edge_stage(
                 returned, faults = restart(crowd, edge)
                 faults += crowd.hear(FIRST_BYTES)[1]
             say("everybody leaves")
-    _await_gone()
+    await_gone()
     return Stage("ngage", connecting, rounds, faults, idle, returned, bytes_after)
 
 
-def _connect(crowd: Crowd, server: Server) -> Connecting:
+def connect(crowd: Crowd, server: Server) -> Connecting:
+    """Let everybody in, and what that took."""
     fans = crowd.fans
     resident = resident_bytes(server.pid), crowd.bytes_before
     kernel, cpu = _kernel_bytes(), cpu_seconds(server.pid)
@@ -102,7 +103,7 @@ def _kernel_bytes() -> int:
     return sum(int(objects) * int(size) for _, objects, _, size, *_ in fields)
 
 
-def _await_gone() -> None:
+def await_gone() -> None:
     """Until the kernel has let go of the sockets of this network, so that the next stage is alone.
 
     Those that wait (TIME_WAIT) are small and in nobody's way.

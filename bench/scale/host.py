@@ -66,14 +66,18 @@ def _numbers(text: str) -> list[int]:
 
 @contextmanager
 def raised(
-    fans: int, memory_bytes: int, sysctls: Path = SYSCTLS, file: Path = BEFORE
+    fans: int,
+    memory_bytes: int,
+    sysctls: Path = SYSCTLS,
+    file: Path = BEFORE,
+    more: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Iterator[dict[str, str]]:
     """The limits hold so many fans within the context, which is given them all: raised or not.
 
-    Raises ScaleError if another run has changed them and is still there.
+    more: minima besides. Raises ScaleError if another run has changed them and is still there.
     """
     restore(sysctls, file)
-    minimum = minima(fans, memory_bytes)
+    minimum = {**minima(fans, memory_bytes), **(more or {})}
     current = {name: (sysctls / name).read_text().strip() for name in minimum}
     changed = changes(minimum, current)
     before = {name: current[name] for name in changed}

@@ -22,15 +22,10 @@ AS_THEY_ARE = ("tcp_ehash_entries", "tcp_rmem", "tcp_wmem")
 
 def run(options: Options, host_settings: Mapping[str, str]) -> int:
     """The exit code: 0, 1 if fans saw anything wrong, 2 if it did not come to its end."""
-    started = time.monotonic()
-
-    def say(text: str) -> None:
-        minutes, seconds = divmod(int(time.monotonic() - started), 60)
-        print(f"{minutes:2}:{seconds:02}  {text}", flush=True)
-
+    say = teller()
     described = machine()
     try:
-        settings = {**host_settings, **_enter_network()}
+        settings = {**host_settings, **enter_network()}
         settings["RLIMIT_NOFILE"] = str(raise_descriptor_limit())
         stages = list(_stages(options, say))
     except (NgageError, OSError) as error:
@@ -53,8 +48,23 @@ def _report(found: Run, options: Options) -> None:
         write(load(Path(options.raw)))
 
 
-def _enter_network() -> dict[str, str]:
-    """Its settings; the size of its table of connections shows that the host's was inherited."""
+def teller() -> Say:
+    """Says what happens, with the minutes and seconds since now."""
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - started), 60)
+        print(f"{minutes:2}:{seconds:02}  {text}", flush=True)
+
+    return say
+
+
+def enter_network() -> dict[str, str]:
+    """Move into a network of its own.
+
+    Returned are its settings; the size of its table of connections shows that the host's was
+    inherited. Raises ScaleError where that is refused.
+    """
     try:
         network.isolate()
     except OSError as error:

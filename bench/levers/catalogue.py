@@ -27,6 +27,19 @@ LEVERS = (
         veth=True,
     ),
     Lever(
+        "batch",
+        "who sends is not interrupted by each fan it wakes",
+        SEND,
+        Side("send(), fans SCHED_BATCH", batch=True),
+    ),
+    Lever(
+        "ring_batch",
+        "what io_uring is worth beyond that: within one call nobody interrupts either",
+        Side("send(), fans SCHED_BATCH", batch=True),
+        Side("io_uring, fans SCHED_BATCH", "ring", batch=True),
+        veth=True,
+    ),
+    Lever(
         "shuffled",
         "sockets accepted one after the other are neighbours in memory",
         SEND,

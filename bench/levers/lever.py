@@ -19,7 +19,8 @@ class Side(msgspec.Struct, frozen=True):
     """what: in words. way, orders: of floor/crowd.c; orders are given before each broadcast.
 
     start: words of its command line. rules: for nft, within the server's network. Sides that
-    differ in one of these two have sockets of their own.
+    differ in one of these two have sockets of their own. batch: a fan that is woken waits for the
+    end of whoever sends on its CPU (SCHED_BATCH), as one on another host would not disturb it.
     """
 
     what: str
@@ -27,6 +28,7 @@ class Side(msgspec.Struct, frozen=True):
     orders: tuple[str, ...] = ()
     start: tuple[str, ...] = ()
     rules: str = ""
+    batch: bool = False
 
     @property
     def tracked(self) -> bool:

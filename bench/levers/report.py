@@ -8,7 +8,7 @@ from bench.levers.figures import Entry, Found, Report, Turn
 HEAD = (
     "lever: A / B",
     *("bytes", "us A", "us B", "B/A", "last s A", "last s B", "B/A"),
-    *("p50 B/A", "p99 B/A", "mob us B/A", "drops A", "drops B", "load"),
+    *("p50 B/A", "p99 B/A", "mob us B/A", "both us B/A", "drops A", "drops B", "load"),
 )
 CONNECTS = ("lever: A / B", "connects/s A", "connects/s B", "B/A", "us A", "us B", "B/A")
 
@@ -23,7 +23,7 @@ def text(report: Report) -> str:
     parts = [
         f"{report.network}, {report.fans:,} fans. {report.when}. {report.machine} at the start. "
         "us: CPU of the sender for each delivery. last: from the intended send until the last fan "
-        "has it.\n",
+        "has it. both: sender and mob, who share the cores: a wake-up is paid by either.\n",
         _table(HEAD, (row for found in report.levers for row in _broadcasts(found))),
     ]
     if connects := [_connects(found) for found in report.levers if found.entries]:
@@ -55,6 +55,7 @@ def _row(a: Sequence[Turn], b: Sequence[Turn]) -> tuple[str, ...]:
         f"{ratio(*both(lambda turn: turn.round.percentiles_ms['p50'])):.2f}x",
         f"{ratio(*both(lambda turn: turn.round.percentiles_ms['p99'])):.2f}x",
         f"{ratio(*both(lambda turn: turn.round.mob_cpu_us)):.2f}x",
+        f"{ratio(*both(lambda turn: turn.round.server_cpu_us + turn.round.mob_cpu_us)):.2f}x",
         f"{sum(turn.drops for turn in a):,}",
         f"{sum(turn.drops for turn in b):,}",
     )

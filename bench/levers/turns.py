@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from bench.levers.figures import Entry, Found, Turn
 from bench.levers.lever import Absent, Lever, Side
@@ -14,6 +15,7 @@ from bench.scale.estimate import ScaleError
 from bench.scale.figures import Connecting
 from bench.scale.stages import await_gone, connect
 
+THREADS = Path("/proc/self/task")
 PASSES = 2  # of a lever that lets everybody in anew: A B A B
 
 
@@ -27,11 +29,20 @@ class Stand:
         """One broadcast. Raises ScaleError if not everybody got it as it was."""
         self.sender.order(side.orders)
         self.sender.way = side.way
+        wake_as(os.SCHED_BATCH if side.batch else os.SCHED_OTHER)
         before = drops()
         found, faults = self.crowd.hear(size, of)
         if faults:
             raise ScaleError("; ".join(faults))
         return Turn(name, found, drops() - before)
+
+
+def wake_as(policy: int) -> None:
+    """Let the threads of the fans, which are all of this process but the first, wake under it."""
+    threads = {int(entry.name) for entry in THREADS.iterdir()} - {os.getpid()}
+    for thread in threads:
+        if os.sched_getscheduler(thread) != policy:
+            os.sched_setscheduler(thread, policy, os.sched_param(0))
 
 
 @contextmanager

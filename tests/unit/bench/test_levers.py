@@ -1,8 +1,10 @@
 """The catalogue of levers, what their orders say, and what fits."""
 
+import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from bench.levers.networks import drops
 from bench.levers.options import FANS, ROUNDS, options, parser
 from bench.levers.rules import NOTRACK, TRACK
 from bench.levers.run import fitting
+from bench.levers.turns import wake_as
 from bench.scale.estimate import ScaleError
 from bench.scale.servers import floor_threads
 
@@ -102,6 +105,21 @@ def test_drops_are_summed_over_cpus(tmp_path: Path) -> None:
     file = tmp_path / "softnet_stat"
     file.write_text("0000aaaa 00000010 00000001\n0000bbbb 00000001 00000000\n")
     assert drops(file) == 17
+
+
+def test_threads_of_fans_wake_as_told_and_the_first_as_ever() -> None:
+    done = threading.Event()
+    fan = threading.Thread(target=done.wait)
+    fan.start()
+    assert fan.native_id
+    try:
+        for policy in (os.SCHED_BATCH, os.SCHED_OTHER):
+            wake_as(policy)
+            assert os.sched_getscheduler(fan.native_id) == policy
+            assert os.sched_getscheduler(os.getpid()) == os.SCHED_OTHER
+    finally:
+        done.set()
+        fan.join()
 
 
 def test_flags_have_defaults() -> None:

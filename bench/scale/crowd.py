@@ -60,6 +60,7 @@ class Crowd:
             source=source,
             check_key=server.name != "floor",
             check_padding=True,
+            window_returns=True,
         )
 
     def __enter__(self) -> Self:

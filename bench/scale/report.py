@@ -31,6 +31,7 @@ def rows(run: Run) -> Iterator[Row]:
     if edge.idle:
         yield _row("idle: cores of the server", edge.idle.server_cores, ".3f", goal=GOAL_IDLE_CORES)
         yield _row("idle: cores of the mob", edge.idle.mob_cores, ".3f")
+        yield _row("idle: pings per second", edge.idle.pings / edge.idle.seconds, ",.0f")
     if edge.restart:
         yield from _restart(edge, floors)
     wrong = sum(len(stage.incomplete) for stage in run.stages)

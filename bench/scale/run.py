@@ -76,11 +76,21 @@ def enter_network() -> dict[str, str]:
 
 
 def _stages(options: Options, say: Say) -> Iterator[Stage]:
+    connect_seconds = 0.0
     if options.floor:
         say("the floor")
-        yield floor_stage(options.fans, options.sizes, say)
+        floor = floor_stage(options.fans, options.sizes, say)
+        connect_seconds = floor.connecting.seconds
+        yield floor
     say("ngage-edge")
-    yield edge_stage(options.fans, options.sizes, options.idle_seconds, options.restart, say)
+    yield edge_stage(
+        options.fans,
+        options.sizes,
+        options.idle_seconds,
+        options.restart,
+        say,
+        connect_seconds=connect_seconds,
+    )
     if options.floor:
         say("the floor again")
         yield floor_stage(options.fans, options.sizes, say)

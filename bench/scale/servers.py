@@ -144,15 +144,16 @@ class Floor(Program):
 
 
 class Edge(Program):
-    """ngage-edge with its defaults and the network's congestion control."""
+    """ngage-edge with its defaults, but for the network's congestion control and the drain."""
 
     name = "ngage"
     address = "127.0.0.1"
 
-    def __init__(self, fans: int) -> None:
+    def __init__(self, fans: int, drain_seconds: int = 10) -> None:
         listen = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
         options = ("--max-connections", str(fans), "--strict", "--set", "congestion_control=")
-        super().__init__([sys.executable, "-m", "ngage", *listen, *options])
+        drain = ("--set", f"drain_seconds={drain_seconds}")
+        super().__init__([sys.executable, "-m", "ngage", *listen, *options, *drain])
         self._await_ready()
 
     def _await_ready(self) -> None:

@@ -1,5 +1,6 @@
 """One stage: a server, the crowd in front of it, rounds, and the bill."""
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,8 @@ from bench.scale.crowd import QUIET_SECONDS, Crowd, Say
 from bench.scale.figures import Connecting, Idle, Stage
 from bench.scale.restart import restart
 from bench.scale.servers import Edge, Floor, Server, cpu_seconds
+from ngage.api import SPREAD_SHARE
+from ngage.settings import Settings
 from ngage_core.swarm import publication
 
 FIRST_BYTES = 128
@@ -16,6 +19,9 @@ GONE_SECONDS = 120.0
 SOCKETS = Path("/proc/net/sockstat")  # of our network
 FEW = 1000
 SLABS = Path("/proc/slabinfo")
+RETURNS_PER_SECOND = 12_500  # what two cores let in, where no floor was measured
+PINGED_FANS_MAX = 1_000_000  # of more it takes too long
+SETTINGS = Settings()
 
 
 def floor_stage(fans: int, sizes: Sequence[int], say: Say) -> Stage:
@@ -30,10 +36,17 @@ def floor_stage(fans: int, sizes: Sequence[int], say: Say) -> Stage:
 
 
 def edge_stage(
-    fans: int, sizes: Sequence[int], idle_seconds: float, restarting: bool, say: Say
+    fans: int,
+    sizes: Sequence[int],
+    idle_seconds: float,
+    restarting: bool,
+    say: Say,
+    *,
+    connect_seconds: float = 0.0,
 ) -> Stage:
-    """idle_seconds 0: the crowd is not watched while it is idle."""
-    with Edge(fans) as edge:
+    """idle_seconds 0: the crowd is not watched while it is idle. connect_seconds: of the floor; at
+    a restart everybody is sent away within so long."""
+    with Edge(fans, drain_seconds(fans, connect_seconds)) as edge:
         first = edge.publish(publication(time.monotonic_ns(), 1, FIRST_BYTES))
         before = resident_bytes(edge.pid)
         with Crowd(edge, fans, say) as crowd:
@@ -50,6 +63,12 @@ def edge_stage(
             say("everybody leaves")
     await_gone()
     return Stage("ngage", connecting, rounds, faults, idle, returned, bytes_after)
+
+
+def drain_seconds(fans: int, connect_seconds: float) -> int:
+    """Nobody is to be sent away faster than this host lets people in; the edge closes in 0.8 of
+    the time that it is given."""
+    return math.ceil(max(10.0, (connect_seconds or fans / RETURNS_PER_SECOND) / SPREAD_SHARE))
 
 
 def connect(crowd: Crowd, server: Server) -> Connecting:
@@ -76,7 +95,26 @@ def connect(crowd: Crowd, server: Server) -> Connecting:
     return found
 
 
+def _await_pings(crowd: Crowd) -> None:
+    """Who has just connected is not pinged before its interval is over, and a minute without pings
+    would not be what it is like later."""
+    rate = SETTINGS.pings_per_second
+    patience = SETTINGS.ping_interval_seconds + crowd.fans / rate
+    if crowd.fans > PINGED_FANS_MAX:
+        return
+    crowd.say(f"idle until pings flow, at most {patience:.0f} s")
+    deadline = time.monotonic() + patience
+    before = crowd.swarm.progress()["pings"]
+    while time.monotonic() < deadline:
+        time.sleep(1.0)
+        now = crowd.swarm.progress()["pings"]
+        if now - before > rate / 2:
+            return
+        before = now
+
+
 def _idle(crowd: Crowd, edge: Edge, seconds: float) -> Idle:
+    _await_pings(crowd)
     crowd.say(f"idle for {seconds:g} s")
     time.sleep(QUIET_SECONDS)
     before = cpu_seconds(edge.pid), crowd.swarm.cpu_seconds(), crowd.swarm.progress()["pings"]

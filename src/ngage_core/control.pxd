@@ -274,4 +274,5 @@ cdef inline void free_shared(Control *control) noexcept nogil:
                 free(paths.slots[number])
     free(paths)
     free(control.hub.rules)
+    free(control.hub.inboxes)
     free(control.shards)

@@ -17,6 +17,7 @@ cdef struct Counters:
     uint64_t held_bytes  # of unfinished messages and heads
     # ----
     uint64_t accepted
+    uint64_t handed_on  # to a shard with room
     uint64_t refused_full
     uint64_t refused_descriptors
     uint64_t refused_origin

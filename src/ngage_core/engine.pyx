@@ -31,7 +31,7 @@ from ngage_core.deflate cimport (
     deflateEnd, z_stream,
 )
 from ngage_core.epoll cimport epoll_ops
-from ngage_core.hub cimport Hub
+from ngage_core.hub cimport Hub, Inbox
 from ngage_core.open cimport in_range, read_address, read_options, rules_create
 from ngage_core.paths cimport PathEntry, table_create, table_find
 from ngage_core.payload cimport (
@@ -148,9 +148,10 @@ cdef class Engine:
         hub.paths = table_create(8)
         hub.channels = <Channel **> sys_reserve(bound.CHANNELS_MAX * sizeof(void *))
         hub.names = <uint64_t *> sys_reserve(NAME_SLOTS * sizeof(uint64_t))
+        hub.inboxes = <Inbox *> calloc(hub.options.shards, sizeof(Inbox))
         self.control.shards = <Shard **> calloc(hub.options.shards, sizeof(void *))
         if (hub.paths == NULL or hub.channels == NULL or hub.names == NULL
-                or self.control.shards == NULL
+                or hub.inboxes == NULL or self.control.shards == NULL
                 or not deflate_open(&self.deflater, WINDOW_BITS_MAX)):
             raise MemoryError
 

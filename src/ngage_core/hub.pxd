@@ -1,7 +1,7 @@
 """What all shards share and only the control plane writes: options, rules, channels, answers.
 
 Options never change after start. Rules and the path table are replaced as a whole and the old one
-is retired; channels are only ever added.
+is retired; channels are only ever added. An inbox is its shard's, and the others pass to it.
 """
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
@@ -56,8 +56,17 @@ cdef struct Rules:
     # the origins' text follows the struct
 
 
+# Of a shard, for the others. name_bytes 0: it takes nothing.
+cdef struct Inbox:
+    sockaddr_storage name
+    uint64_t name_bytes
+    const uint64_t *connections  # that it has
+    uint64_t coming  # passed to it, and not taken yet
+
+
 cdef struct Hub:
     Options options
+    Inbox *inboxes
     Rules *rules
     PathTable *paths
     Channel **channels

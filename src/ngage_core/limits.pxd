@@ -75,7 +75,11 @@ cdef enum:
     EVENT_ROOM_WANTED = 11000  # messages a full read buffer can hold: 65,536 bytes of 6-byte frames
     EVENT_BYTES_PER_SHARD = 67108864
 
-    LISTEN_BACKLOG = 65535  # the kernel lowers it to net.core.somaxconn
+    # Of all shards together; the kernel lowers each one's to net.core.somaxconn. It is 3 to 5 s of
+    # upgrades of two cores: who would have to wait longer has given up by its turn, and its SYN is
+    # better lost, which the client's kernel sends again after 1, 3, 7 s.
+    LISTEN_BACKLOG = 65535
+    LISTEN_BACKLOG_MIN = 512  # of a shard
 
     KEEPALIVE_PROBES = 3  # unanswered ones that end a connection
 

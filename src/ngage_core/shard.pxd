@@ -84,6 +84,7 @@ cdef struct Shard:
     pthread_t thread
     bint running
     int listener
+    int inbox  # what other shards pass on comes here; -1: an edge of one shard
     int spare_fd  # given up to accept and refuse when descriptors run out
     bint accepting
     uint64_t accept_again_ms  # 0: the listener is being watched

@@ -39,6 +39,7 @@ class Swarm:
         threads: int = 0,
         source: str = "",
         window: int = 256,
+        window_returns: bool = False,
         congestion: str = "",
         check_key: bool = True,
         check_padding: bool = False,
@@ -46,8 +47,11 @@ class Swarm:
         """threads: 0 takes as few as RLIMIT_NOFILE allows, which counts for each. source: a
         network, such as "127.0.0.0/8", whose addresses are used, one for every 8,192 fans; ""
         leaves the choice to the kernel. window: connects in flight for each thread, while
-        connect() is at work. congestion: TCP_CONGESTION of the fans' side. check_key: refuse an
-        answer whose Sec-WebSocket-Accept is wrong. check_padding: compare with publication().
+        connect() is at work. window_returns: who comes back waits for room in the window too; a
+        crowd of a million that all comes back at once would wait for its own threads, and servers
+        would have given up its connections by then. congestion: TCP_CONGESTION of the fans' side.
+        check_key: refuse an answer whose Sec-WebSocket-Accept is wrong. check_padding: compare with
+        publication().
         """
 
     def population(self) -> list[int]:

@@ -87,10 +87,9 @@ cdef class Swarm:
         seed=0,
         int threads=0,
         str source not None="",
-        int window=256,
+        int window=256, bint window_returns=False,
         str congestion not None="",
-        bint check_key=True,
-        bint check_padding=False,
+        bint check_key=True, bint check_padding=False,
     ):
         NG_ASSERT_STATIC(sizeof(Fan) <= FAN_BYTES_MAX)
         cdef bytes algorithm = congestion.encode()
@@ -113,6 +112,7 @@ cdef class Swarm:
         raw_codec(&self.plan.raw)
         self.plan.threads = threads
         self.plan.window = window
+        self.plan.window_returns = window_returns
         self.plan.seed = seed & 0xFFFFFFFFFFFFFFFF
         self.plan.check_key = check_key
         self.plan.check_padding = check_padding

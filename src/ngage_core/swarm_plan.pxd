@@ -116,6 +116,7 @@ cdef struct Plan:  # written before the threads start, but for the marked words
     uint32_t source  # of the first address, host order; 0: the kernel chooses
     uint32_t sources
     uint32_t window
+    bint window_returns
     char congestion[CONGESTION_BYTES_MAX]
     uint64_t seed
     bint check_key

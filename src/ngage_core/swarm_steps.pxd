@@ -30,6 +30,7 @@ from ngage_core.wheel cimport NONE, deadline_of, tick_passed, wheel_remove
 cdef enum:
     BEAT_NS = 250000000  # of the heartbeat, whose lateness is the generator's
     GOODBYE_NS = <long> 5000000000  # for the server to answer a close frame
+    PUT_OFF_NS = 1000000000  # a return for which the window has no room
     LAUNCHES_PER_TURN = 32  # about 1 ms of connects, then those who are there are read
     STIMULUS_DRAWS = 0x40000000  # draws from here on: a fan's own never get so far
     NEVER_US = 0xFFFFFFFF
@@ -176,7 +177,12 @@ cdef inline void leave(Squad *squad, Fan *fan) noexcept nogil:
 cdef inline void enter(Squad *squad, Fan *fan, uint8_t step) noexcept nogil:
     cdef uint64_t number = fan_number(squad.plan, squad.number, index_of(squad, fan))
     cdef const StepPlan *plan = &persona_of(squad.plan, fan).steps[step]
-    cdef double seconds = delay_seconds(&plan.think, fan, squad.plan.seed, number)
+    cdef double seconds
+    if squad.plan.window_returns and squad.in_flight >= squad.plan.window and (
+            plan.action == CONNECT or plan.action == RESUME):
+        schedule(squad, fan, step, squad.now_ns + <uint64_t> PUT_OFF_NS)
+        return
+    seconds = delay_seconds(&plan.think, fan, squad.plan.seed, number)
     fan.step = step
     # Before the action, because what the action brings about may set another deadline.
     if seconds < 0:

@@ -66,10 +66,17 @@ cdef extern from "<sys/socket.h>" nogil:
     int c_setsockopt "setsockopt"(int fd, int level, int name, const void *value, socklen_t size)
     int c_getsockopt "getsockopt"(int fd, int level, int name, void *value, socklen_t *size)
     int c_getsockname "getsockname"(int fd, sockaddr *address, socklen_t *size)
+    int c_getpeername "getpeername"(int fd, sockaddr *address, socklen_t *size)
     int c_shutdown "shutdown"(int fd, int how)
     ssize_t c_send "send"(int fd, const void *data, size_t size, int flags)
     ssize_t c_sendmsg "sendmsg"(int fd, const msghdr *message, int flags)
     ssize_t c_recv "recv"(int fd, void *data, size_t size, int flags)
+
+# Results are descriptors, 0 or -errno.
+cdef extern from "ng_inbox.h" nogil:
+    int ng_inbox_open(sockaddr_storage *name, socklen_t *size)
+    int ng_inbox_pass(int inbox, const sockaddr_storage *to, socklen_t size, int passed)
+    int ng_inbox_take(int inbox)
 
 cdef extern from "<netinet/tcp.h>" nogil:
     cdef struct tcp_info:
@@ -213,6 +220,11 @@ cdef inline int64_t sys_connect(int fd, const void *address, socklen_t size) noe
 cdef inline int64_t sys_local_name(int fd, sockaddr_storage *address) noexcept nogil:
     cdef socklen_t size = sizeof(sockaddr_storage)
     return result(c_getsockname(fd, <sockaddr *> address, &size))
+
+
+cdef inline int64_t sys_peer_name(int fd, sockaddr_storage *address) noexcept nogil:
+    cdef socklen_t size = sizeof(sockaddr_storage)
+    return result(c_getpeername(fd, <sockaddr *> address, &size))
 
 
 cdef inline int64_t sys_option(int fd, int level, int name, int value) noexcept nogil:

@@ -7,9 +7,11 @@ from libc.string cimport strlen
 from ngage_core.conn cimport CONN_FREE, Conn
 from ngage_core.deflate cimport deflateEnd, inflateEnd, inflate_open
 from ngage_core.hub cimport Options
+from ngage_core.inbox cimport inbox_open
 from ngage_core.lifecycle cimport doom, reap
 from ngage_core.limits cimport (
     ECHO_FRAGMENTS_MAX, ECHO_MESSAGE_BYTES_MAX, FRAGMENTS_MAX, KEEPALIVE_PROBES, LISTEN_BACKLOG,
+    LISTEN_BACKLOG_MIN,
 )
 from ngage_core.payload cimport payload_release
 from ngage_core.reclaim cimport reclaim_asleep, reclaim_awake
@@ -22,7 +24,7 @@ from ngage_core.sysio cimport (
     sys_now_ms, sys_option, sys_option_bytes, sys_private_descriptors, sys_socket,
     sys_spare_descriptor,
 )
-from ngage_core.turn cimport TAG_LISTENER, TAG_WAKE, turn
+from ngage_core.turn cimport TAG_INBOX, TAG_LISTENER, TAG_WAKE, turn
 from ngage_core.wheel cimport tick_of, wheel_open
 
 
@@ -93,7 +95,8 @@ cdef inline int64_t thread_open(Shard *shard) noexcept nogil:
         return status
     shard.listener = <int> status
     shard.spare_fd = <int> sys_spare_descriptor(shard.wake_fd)
-    status = sys_listen(shard.listener, LISTEN_BACKLOG)
+    status = sys_listen(shard.listener, <int> max(
+        LISTEN_BACKLOG // shard.hub.options.shards, <uint32_t> LISTEN_BACKLOG_MIN))
     if status < 0:
         return status
     status = shard.ops.add(shard.poller, shard.wake_fd, <uint64_t> TAG_WAKE, True)
@@ -101,6 +104,11 @@ cdef inline int64_t thread_open(Shard *shard) noexcept nogil:
         return status
     status = shard.ops.add(shard.poller, shard.listener, <uint64_t> TAG_LISTENER, True)
     shard.accepting = status >= 0
+    if status >= 0 and shard.hub.options.shards > 1:
+        status = inbox_open(shard)
+        shard.inbox = <int> status
+        if status >= 0:
+            status = shard.ops.add(shard.poller, shard.inbox, <uint64_t> TAG_INBOX, True)
     return status if status < 0 else 0
 
 
@@ -133,6 +141,7 @@ cdef inline void *thread_main(void *argument) noexcept nogil:
     cdef int64_t channels_want = -1
     sys_block_signals()  # they are the control plane's
     shard.listener = -1
+    shard.inbox = -1
     shard.start_status = thread_open(shard)
     shard.running = shard.start_status == 0
     reclaim_awake(&shard.hub.reclaim, &shard.seen)

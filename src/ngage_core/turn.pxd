@@ -17,6 +17,7 @@ from ngage_core.conn cimport (
     CONN_OPEN, F_BLOCKED, F_QUEUED, F_RESUME, KIND_NONE, KIND_REFUSED, NONE, Conn,
     handle_generation, handle_index,
 )
+from ngage_core.inbox cimport hand_on, take_handed_on
 from ngage_core.ingest cimport read_conn
 from ngage_core.lifecycle cimport conn_open, doom, reap, set_blocked
 from ngage_core.limits cimport (
@@ -36,7 +37,8 @@ from ngage_core.shard cimport DIRTY_SUMMARY, Shard
 from ngage_core.sweep cimport activate, collect_dirty, serve_active
 from ngage_core.sysio cimport (
     AF_INET, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage, socklen_t, sys_close,
-    sys_event_clear, sys_event_raise, sys_now_ms, sys_own_cpu_us, sys_spare_descriptor,
+    sys_event_clear, sys_event_raise, sys_now_ms, sys_own_cpu_us, sys_peer_name,
+    sys_spare_descriptor,
 )
 from ngage_core.timers cimport drain_begin, drain_step, drain_unfinished, try_paused, turn_wheel
 from ngage_core.wheel cimport tick_of, wheel_next
@@ -45,6 +47,7 @@ from ngage_core.write cimport write_conn
 cdef enum:
     TAG_LISTENER = -1
     TAG_WAKE = -2
+    TAG_INBOX = -3
 
 
 # Commands.
@@ -176,13 +179,30 @@ cdef inline void address_bytes(const sockaddr_storage *peer, uint8_t *address) n
         memcpy(address, &(<const sockaddr_in6 *> peer).sin6_addr, 16)
 
 
+cdef inline bint is_full(const Shard *shard) noexcept nogil:
+    return shard.slab.used >= shard.hub.options.connections_per_shard
+
+
+cdef inline void admit(Shard *shard, int fd, const sockaddr_storage *peer) noexcept nogil:
+    """Begin with a connection; there is a slot for who is refused too, while they are few."""
+    cdef uint8_t address[16]
+    cdef uint8_t kind = KIND_NONE
+    cdef uint32_t index
+    if is_full(shard) or shard.drain.on:
+        shard.counters.refused_full += 1
+        kind = KIND_REFUSED
+    address_bytes(peer, address)
+    index = conn_open(shard, fd, address, kind)
+    if index == <uint32_t> NONE:
+        sys_close(fd)
+    elif shard.ops.add(shard.poller, fd, index, False) < 0:
+        doom(shard, index)
+
+
 cdef inline bint accept_one(Shard *shard) noexcept nogil:
     """Whether another may be waiting."""
     cdef sockaddr_storage peer
     cdef socklen_t size = sizeof(sockaddr_storage)
-    cdef uint8_t address[16]
-    cdef uint8_t kind = KIND_NONE
-    cdef uint32_t index
     cdef int64_t fd = shard.ops.accept(shard.poller, shard.listener, <sockaddr *> &peer, &size)
     if fd < 0:
         if fd == -ECONNABORTED:
@@ -191,15 +211,8 @@ cdef inline bint accept_one(Shard *shard) noexcept nogil:
             out_of_descriptors(shard)
         return False
     shard.counters.accepted += 1
-    if shard.slab.used >= shard.hub.options.connections_per_shard:
-        shard.counters.refused_full += 1
-        kind = KIND_REFUSED
-    address_bytes(&peer, address)
-    index = conn_open(shard, <int> fd, address, kind)
-    if index == <uint32_t> NONE:
-        sys_close(<int> fd)
-    elif shard.ops.add(shard.poller, <int> fd, index, False) < 0:
-        doom(shard, index)
+    if not is_full(shard) or not hand_on(shard, <int> fd):
+        admit(shard, <int> fd, &peer)
     return True
 
 
@@ -210,12 +223,32 @@ cdef inline void accept_some(Shard *shard) noexcept nogil:
         taken += 1
 
 
+cdef inline void empty_inbox(Shard *shard) noexcept nogil:
+    """What other shards had no room for. Level-triggered, so what is left comes next turn."""
+    cdef sockaddr_storage peer
+    cdef int taken = 0
+    cdef int most = ACCEPTS_WHILE_SWEEPING if shard.sweeping else ACCEPTS_PER_TURN
+    cdef int fd = 0
+    while taken < most and fd != -EAGAIN:
+        taken += 1
+        fd = take_handed_on(shard)
+        if fd < 0:
+            continue
+        if sys_peer_name(fd, &peer) < 0:
+            sys_close(fd)
+        else:
+            admit(shard, fd, &peer)
+
+
 # Polling.
 
 cdef inline void take_ready(Shard *shard, const Ready *ready) noexcept nogil:
     cdef uint32_t index
     if ready.tag == <uint64_t> TAG_LISTENER:
         accept_some(shard)
+        return
+    if ready.tag == <uint64_t> TAG_INBOX:
+        empty_inbox(shard)
         return
     if ready.tag == <uint64_t> TAG_WAKE:
         sys_event_clear(shard.wake_fd)

@@ -28,7 +28,7 @@ CORE_LAYERS = {
     **dict.fromkeys(["epoll", "open", "shard"], 4),
     # 5: the steps of a turn, the turn, the thread that takes it, the writer's side
     **dict.fromkeys(["lifecycle", "own", "write", "answer", "handshake", "message"], 5),
-    **dict.fromkeys(["ingest", "sweep", "timers"], 5),
+    **dict.fromkeys(["inbox", "ingest", "sweep", "timers"], 5),
     **dict.fromkeys(["turn", "thread", "control"], 5),
     **dict.fromkeys(["swarm_squad", "swarm_connection", "swarm_steps", "swarm_thread"], 5),
     # 6: what Python holds

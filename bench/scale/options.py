@@ -13,11 +13,13 @@ TEXT = "So many subscribers of one channel on this host, as root: ngage-edge bes
 
 
 class Options(msgspec.Struct, frozen=True):
-    """rounds: publications of each size. idle_seconds: how long the crowd is watched."""
+    """rounds: publications of each size. idle_seconds: how long the crowd is watched, once it is
+    pinged if steady."""
 
     fans: int
     rounds: int
     idle_seconds: float
+    steady: bool
     floor: bool
     restart: bool
     write: bool
@@ -35,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=count, metavar="N", help="of each size; default: by fans")
     parser.add_argument("--smoke", action="store_true", help=f"only check {SMOKE_FANS:,} fans")
     parser.add_argument("--restart", action="store_true", help="with --smoke: a restart too")
+    parser.add_argument("--steady", action="store_true", help="watch it idle once it is pinged")
     parser.add_argument("--restore", action="store_true", help="put back what a crash has left")
     parser.add_argument("--write", action="store_true", help="into bench/RESULTS.md")
     parser.add_argument("--raw", type=Path, default=Path("build/scale"), help="where figures are")
@@ -57,6 +60,7 @@ def options(arguments: argparse.Namespace) -> Options:
         fans=fans,
         rounds=arguments.rounds or (1 if smoke else rounds_for(fans)),
         idle_seconds=0.0 if smoke else 60.0,
+        steady=arguments.steady,
         floor=not smoke,
         restart=arguments.restart or not smoke,
         write=arguments.write,

@@ -90,6 +90,7 @@ def _stages(options: Options, say: Say) -> Iterator[Stage]:
         options.restart,
         say,
         connect_seconds=connect_seconds,
+        steady=options.steady,
     )
     if options.floor:
         say("the floor again")

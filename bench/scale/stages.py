@@ -20,7 +20,7 @@ SOCKETS = Path("/proc/net/sockstat")  # of our network
 FEW = 1000
 SLABS = Path("/proc/slabinfo")
 RETURNS_PER_SECOND = 12_500  # what two cores let in, where no floor was measured
-PINGED_FANS_MAX = 1_000_000  # of more it takes too long
+PING_LOOK_SECONDS = 5.0  # a shard pings in steps of a second
 SETTINGS = Settings()
 
 
@@ -43,9 +43,10 @@ def edge_stage(
     say: Say,
     *,
     connect_seconds: float = 0.0,
+    steady: bool = False,
 ) -> Stage:
-    """idle_seconds 0: the crowd is not watched while it is idle. connect_seconds: of the floor; at
-    a restart everybody is sent away within so long."""
+    """idle_seconds 0: the crowd is not watched while it is idle. steady: only once it is pinged.
+    connect_seconds: of the floor; at a restart everybody is sent away within so long."""
     with Edge(fans, drain_seconds(fans, connect_seconds)) as edge:
         first = edge.publish(publication(time.monotonic_ns(), 1, FIRST_BYTES))
         before = resident_bytes(edge.pid)
@@ -53,7 +54,7 @@ def edge_stage(
             # The first publication made the channel: its offset tells the numbers of all others.
             crowd.swarm.anchor(0, int(first.epoch, 16), 1 - first.offset)
             connecting = connect(crowd, edge)
-            idle = _idle(crowd, edge, idle_seconds) if idle_seconds else None
+            idle = _idle(crowd, edge, idle_seconds, steady=steady) if idle_seconds else None
             rounds, faults = crowd.hear_all(sizes)
             bytes_after = (resident_bytes(edge.pid) - before) / fans
             returned = None
@@ -96,25 +97,23 @@ def connect(crowd: Crowd, server: Server) -> Connecting:
 
 
 def _await_pings(crowd: Crowd) -> None:
-    """Who has just connected is not pinged before its interval is over, and a minute without pings
-    would not be what it is like later."""
+    """Until pings flow at their rate, but not for ever."""
     rate = SETTINGS.pings_per_second
-    patience = SETTINGS.ping_interval_seconds + crowd.fans / rate
-    if crowd.fans > PINGED_FANS_MAX:
-        return
+    patience = 2 * (SETTINGS.ping_interval_seconds + crowd.fans / rate)
     crowd.say(f"idle until pings flow, at most {patience:.0f} s")
     deadline = time.monotonic() + patience
     before = crowd.swarm.progress()["pings"]
     while time.monotonic() < deadline:
-        time.sleep(1.0)
+        time.sleep(PING_LOOK_SECONDS)
         now = crowd.swarm.progress()["pings"]
-        if now - before > rate / 2:
+        if now - before > rate * PING_LOOK_SECONDS / 2:
             return
         before = now
 
 
-def _idle(crowd: Crowd, edge: Edge, seconds: float) -> Idle:
-    _await_pings(crowd)
+def _idle(crowd: Crowd, edge: Edge, seconds: float, *, steady: bool) -> Idle:
+    if steady:
+        _await_pings(crowd)
     crowd.say(f"idle for {seconds:g} s")
     time.sleep(QUIET_SECONDS)
     before = cpu_seconds(edge.pid), crowd.swarm.cpu_seconds(), crowd.swarm.progress()["pings"]

@@ -106,7 +106,7 @@ class Settings:
         25.0, Seconds(0, 3600), "between pings to an idle client; 0: none"
     )
     pings_per_second: int = option(
-        4000, Whole(0, 1000000), "pings to all clients; more clients are pinged less often; 0: any"
+        1000, Whole(0, 1000000), "pings to all clients; more clients are pinged less often; 0: any"
     )
     pong_timeout_seconds: float = option(10.0, Seconds(0.1, 600), "until an unanswered ping closes")
     message_timeout_seconds: float = option(

@@ -39,7 +39,7 @@ class Engine:
         share_port: bool = False,
         handshake_timeout_ms: int = 5000,
         ping_interval_ms: int = 25000,
-        pings_per_second: int = 4000,
+        pings_per_second: int = 1000,
         pong_timeout_ms: int = 10000,
         message_timeout_ms: int = 30000,
         close_timeout_ms: int = 5000,

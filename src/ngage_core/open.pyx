@@ -22,7 +22,7 @@ _NUMBERS = {
     "connections_per_shard": (1, 1, SHARD_CONNECTIONS_MAX),
     "handshake_timeout_ms": (5000, 1, 3600000),
     "ping_interval_ms": (25000, 0, 3600000),
-    "pings_per_second": (4000, 0, 1000000),
+    "pings_per_second": (1000, 0, 1000000),
     "pong_timeout_ms": (10000, 1, 3600000),
     "message_timeout_ms": (30000, 1, 3600000),
     "close_timeout_ms": (5000, 1, 3600000),

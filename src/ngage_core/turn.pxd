@@ -286,12 +286,12 @@ cdef inline int64_t timers_want(const Shard *shard) noexcept nogil:
     """Milliseconds until something is due by itself."""
     cdef int32_t ahead = 1
     cdef int64_t due
-    if drain_unfinished(shard):
-        return 1
     # Whoever waits to be read, or for descriptors, is looked at every tick.
     if not shard.paused.count and not shard.accept_again_ms:
         ahead = <int32_t> (wheel_next(&shard.wheel, IDLE_TICKS_MAX) - tick_of(shard.now_ms))
     due = <int64_t> ahead * WHEEL_TICK_MS - <int64_t> (shard.now_ms % WHEEL_TICK_MS)
+    if drain_unfinished(shard):
+        due = min(due, <int64_t> (shard.drain.due_ms - shard.now_ms))
     return due if due > 0 else 0
 
 

@@ -5,7 +5,7 @@ comes then on to one that has room, once: who is full by the time it arrives ref
 is passed round. How many others have is read without a lock, and may be a moment old.
 """
 
-from libc.errno cimport EAGAIN, EPERM
+from libc.errno cimport EMFILE
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ngage_core.atomic cimport ng_add, ng_load, ng_peek, ng_store, ng_sub
@@ -34,22 +34,20 @@ cdef inline bint hand_on(Shard *shard, int fd) noexcept nogil:
     for step in range(1, shard.hub.options.shards):
         inbox = &shard.hub.inboxes[(shard.number + step) % shard.hub.options.shards]
         size = ng_load(&inbox.name_bytes)
-        if size == 0 or ng_peek(inbox.connections) + ng_add(&inbox.coming, 1) > room:
+        # An inbox queues few (net.unix.max_dgram_qlen, 10 or more): then the next one is asked.
+        if (size and ng_peek(inbox.connections) + ng_add(&inbox.coming, 1) <= room
+                and ng_inbox_pass(shard.inbox, &inbox.name, <socklen_t> size, fd) == 0):
+            shard.counters.handed_on += 1
+            sys_close(fd)
+            return True
+        if size:
             ng_sub(&inbox.coming, 1)
-            continue
-        if ng_inbox_pass(shard.inbox, &inbox.name, <socklen_t> size, fd) < 0:
-            ng_sub(&inbox.coming, 1)
-            return False
-        shard.counters.handed_on += 1
-        sys_close(fd)
-        return True
     return False
 
 
 cdef inline int take_handed_on(Shard *shard) noexcept nogil:
-    """The next connection that was passed here; -EAGAIN: none, another -errno: it came to nothing.
-    """
+    """The next connection that was passed here, or -errno; -EAGAIN: that was all."""
     cdef int fd = ng_inbox_take(shard.inbox)
-    if fd != -EAGAIN and fd != -EPERM:
+    if fd >= 0 or fd == -EMFILE:
         ng_sub(&shard.hub.inboxes[shard.number].coming, 1)
     return fd

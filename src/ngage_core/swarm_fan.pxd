@@ -69,6 +69,7 @@ cdef struct Fan:
     uint8_t resuming  # this connection asked for what follows `offset`
     uint8_t recovering  # the server said that it gets that: see note_sequence
     uint8_t entered  # was open once
+    uint8_t queued  # waits for room in the window
 
 
 cdef struct ViolationNote:

@@ -51,6 +51,9 @@ cdef struct Squad:
     uint32_t number
     uint32_t in_flight
     uint32_t waiting  # deadlines in the wheel
+    uint32_t *returning  # fans that wait for room in the window; a ring with room for all
+    uint32_t returning_first
+    uint32_t returning_count
     uint64_t now_ns  # of this turn
     uint64_t beat_ns  # when its next heartbeat is due
     bint launching

@@ -30,7 +30,6 @@ from ngage_core.wheel cimport NONE, deadline_of, tick_passed, wheel_remove
 cdef enum:
     BEAT_NS = 250000000  # of the heartbeat, whose lateness is the generator's
     GOODBYE_NS = <long> 5000000000  # for the server to answer a close frame
-    PUT_OFF_NS = 1000000000  # a return for which the window has no room
     LAUNCHES_PER_TURN = 32  # about 1 ms of connects, then those who are there are read
     STIMULUS_DRAWS = 0x40000000  # draws from here on: a fan's own never get so far
     NEVER_US = 0xFFFFFFFF
@@ -128,6 +127,38 @@ cdef inline void choose_target(Squad *squad, Fan *fan, uint64_t number, bint oth
                 fan.target = <uint8_t> i
 
 
+cdef inline bint waits_for_room(Squad *squad, Fan *fan, uint8_t step) noexcept nogil:
+    """Whether this step has to wait for room in the window: let_return() takes it then."""
+    if not squad.plan.window_returns or squad.in_flight < squad.plan.window:
+        return False
+    unschedule(squad, fan)
+    fan.then = step
+    if not fan.queued:
+        fan.queued = 1
+        squad.returning[(squad.returning_first + squad.returning_count) % squad.fan_count] = (
+            index_of(squad, fan))
+        squad.returning_count += 1
+    return True
+
+
+cdef inline bint can_return(const Squad *squad) noexcept nogil:
+    return squad.returning_count != 0 and squad.in_flight < squad.plan.window
+
+
+cdef inline void let_return(Squad *squad) noexcept nogil:
+    """Who has waited longest first, unless something else has happened to it meanwhile."""
+    cdef Fan *fan
+    cdef int taken = 0
+    while can_return(squad) and taken < LAUNCHES_PER_TURN:
+        taken += 1
+        fan = &squad.fans[squad.returning[squad.returning_first]]
+        squad.returning_first = (squad.returning_first + 1) % squad.fan_count
+        squad.returning_count -= 1
+        fan.queued = 0
+        if fan.state == FAN_AWAY and not fan.waiting:
+            enter(squad, fan, fan.then)
+
+
 cdef inline void come_back(Squad *squad, Fan *fan, uint64_t number, bint resuming) noexcept nogil:
     if fan.state == FAN_LEAVING:
         fan_drop(squad, fan)
@@ -178,9 +209,7 @@ cdef inline void enter(Squad *squad, Fan *fan, uint8_t step) noexcept nogil:
     cdef uint64_t number = fan_number(squad.plan, squad.number, index_of(squad, fan))
     cdef const StepPlan *plan = &persona_of(squad.plan, fan).steps[step]
     cdef double seconds
-    if squad.plan.window_returns and squad.in_flight >= squad.plan.window and (
-            plan.action == CONNECT or plan.action == RESUME):
-        schedule(squad, fan, step, squad.now_ns + <uint64_t> PUT_OFF_NS)
+    if (plan.action == CONNECT or plan.action == RESUME) and waits_for_room(squad, fan, step):
         return
     seconds = delay_seconds(&plan.think, fan, squad.plan.seed, number)
     fan.step = step
@@ -281,7 +310,7 @@ cdef inline void beat(Squad *squad) noexcept nogil:
 cdef inline int patience_ms(const Squad *squad) noexcept nogil:
     """How long the poller may sleep."""
     cdef uint64_t until_ns = min(next_arrival_ns(squad), squad.beat_ns)
-    if can_launch(squad):
+    if can_launch(squad) or can_return(squad):
         return 0
     until_ns = next_deadline_ns(squad, until_ns)
     if until_ns <= squad.now_ns:

@@ -3,6 +3,7 @@
 A turn polls, reads whoever has something, lets fans arrive, and takes the steps that are due.
 """
 
+from libc.errno cimport ENOMEM
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 
@@ -14,10 +15,12 @@ from ngage_core.swarm_squad cimport (
     ORDER_CONNECT, ORDER_GIVE_UP, ORDER_RESET, ORDER_SETTLE, ORDER_STIMULI, ORDER_STOP,
     SQUAD_EVENTS, STEP_TICK_NS, Squad,
 )
-from ngage_core.swarm_steps cimport beat, launch_some, patience_ms, settle, take_stimuli, turn_wheel
+from ngage_core.swarm_steps cimport (
+    beat, launch_some, let_return, patience_ms, settle, take_stimuli, turn_wheel,
+)
 from ngage_core.sysio cimport (
     EPOLLET, EPOLLIN, sys_abort, sys_block_signals, sys_epoll_add, sys_epoll_create,
-    sys_epoll_wait, sys_event_clear, sys_now_ns, sys_private_descriptors,
+    sys_epoll_wait, sys_event_clear, sys_now_ns, sys_private_descriptors, sys_release, sys_reserve,
 )
 from ngage_core.wheel cimport wheel_open
 
@@ -43,6 +46,7 @@ cdef inline void *squad_run(void *argument) noexcept nogil:
             else:
                 fan_event(squad, <uint32_t> squad.events[i].data.u64, squad.events[i].events)
         launch_some(squad)
+        let_return(squad)
         turn_wheel(squad)
     squad_leave(squad)
     return NULL
@@ -52,6 +56,9 @@ cdef inline bint squad_enter(Squad *squad) noexcept nogil:
     cdef int64_t status = sys_private_descriptors(squad.wake_fd, squad.wake_fd)
     if status >= 0:
         status = squad.epoll_fd = <int> sys_epoll_create()
+    squad.returning = <uint32_t *> sys_reserve(squad.fan_count * sizeof(uint32_t))
+    if squad.returning == NULL:
+        status = -ENOMEM
     if status >= 0:
         status = sys_epoll_add(squad.epoll_fd, squad.wake_fd, EPOLLIN | EPOLLET, WAKE_TAG)
     if status < 0:
@@ -76,6 +83,7 @@ cdef inline void squad_leave(Squad *squad) noexcept nogil:
         if FAN_CONNECTING <= squad.fans[i].state <= FAN_LEAVING:
             sys_abort(squad.fans[i].fd)
             free(squad.fans[i].parked)
+    sys_release(squad.returning, squad.fan_count * sizeof(uint32_t))
     ng_store(&squad.tally.open, 0)
     # Nobody waits for a thread that is no more; half of the range, because waiters add to it.
     ng_store(&squad.stimuli_taken, <uint64_t> 1 << 63)

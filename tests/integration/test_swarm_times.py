@@ -263,3 +263,36 @@ async def test_delays_are_distributed_as_their_formula(
         others = ways_back[: ways_back.index(clock)]
         share = others.count("came") / ways_back.count("came")
         assert share == pytest.approx((times(delay) < moment).mean(), abs=0.08)
+
+
+async def test_returns_wait_for_room_in_the_window() -> None:
+    """Ten who lost their connection, three at a time: each is answered only when others wait."""
+    window, fans = 3, 10
+    lost, asking, most, answered = False, 0, 0, 0
+    room = asyncio.Semaphore(0)
+
+    async def script(visit: Visit) -> None:
+        nonlocal asking, most, answered
+        asking += 1
+        most = max(most, asking)
+        if lost:
+            await room.acquire()
+        asking -= 1
+        answered += 1
+        visit.send(visit.head(0))
+        await visit.end()
+
+    persona = idle_until(Step(Action.DROP, 0, SOON, ((1.0, 2),)), Step(Action.CONNECT))
+    async with staged(script) as port:
+        options = {"window": window, "window_returns": True, "threads": 1}
+        with swarm_of(port, fans, personas=[persona], **options) as swarm:
+            await opened(swarm)
+            lost, most, answered = True, 0, 0
+            swarm.stimulate(0, 1.0, NOW, 1)
+            await eventually(lambda: swarm.progress()["dropped"] == fans)
+            for count in range(fans):
+                await eventually(lambda: asking == min(window, fans - count))  # noqa: B023
+                room.release()
+                await eventually(lambda: answered == count + 1)  # noqa: B023
+            await eventually(lambda: swarm.progress()["open"] == fans)
+            assert most == window

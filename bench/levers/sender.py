@@ -9,7 +9,7 @@ from bench.scale.estimate import ScaleError
 from bench.scale.servers import Floor
 
 # What every lever begins with, whatever the one before has left.
-AS_THE_FLOOR = ("at_once {cores}", "stagger 0", "pin 0")
+BEFORE_EACH = ("at_once {cores}", "stagger 0", "pin 0")
 
 
 class Sender(Floor):

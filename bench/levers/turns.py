@@ -9,7 +9,7 @@ from bench.levers.figures import Entry, Found, Turn
 from bench.levers.lever import Absent, Lever, Side
 from bench.levers.networks import Network, drops
 from bench.levers.rules import applied, seen_new
-from bench.levers.sender import AS_THE_FLOOR, Sender
+from bench.levers.sender import BEFORE_EACH, Sender
 from bench.scale.crowd import Crowd, Say
 from bench.scale.estimate import ScaleError
 from bench.scale.figures import Connecting
@@ -64,7 +64,7 @@ def in_turns(lever: Lever, place: Stand, rounds: int) -> Found:
     """On the same sockets, after one broadcast of each that does not count."""
     sender, turns = place.sender, []
     copied = sender.copied
-    sender.order((*AS_THE_FLOOR, *lever.orders))
+    sender.order((*BEFORE_EACH, *lever.orders))
     for number in range(rounds + 1):
         for size in lever.sizes:
             for name, side in lever.sides:

@@ -93,7 +93,8 @@ class Program:
 
 
 class Floor(Program):
-    """bench/floor/crowd.c: as many threads at once as there are cores.
+    """bench/floor/crowd.c, all of whose threads send at once: with as many as there are cores the
+    last of a million has its frame later (`gate` of bench/levers).
 
     spare: as many times the threads that the descriptors ask for. start: words of its command line.
     within: a command that starts it, so that it gets another network.
@@ -116,7 +117,7 @@ class Floor(Program):
         self.address = address
         self.cores = len(os.sched_getaffinity(0))
         self.threads = spare * floor_threads(fans, os.sysconf("SC_OPEN_MAX"), self.cores)
-        numbers = map(str, (FLOOR_PORT, fans, self.threads, self.cores))
+        numbers = map(str, (FLOOR_PORT, fans, self.threads, self.threads))
         super().__init__([*within, str(PROGRAMS / "crowd"), address, *numbers, "", *start])
         self.port = self._answer()["port"]
 

@@ -37,8 +37,12 @@ cdef enum:
     DRAIN_BYTES = 65536
 
 
-cdef int64_t take_all(void *poller, int fd, const void *data, size_t size) noexcept nogil:
-    return <int64_t> size
+cdef void take_all(
+    void *poller, const int *fds, size_t count, const void *data, size_t size, int64_t *sent
+) noexcept nogil:
+    cdef size_t i
+    for i in range(count):
+        sent[i] = <int64_t> size
 
 
 cdef int64_t take_parts(void *poller, int fd, iovec *parts, size_t count) noexcept nogil:
@@ -66,7 +70,7 @@ cdef class Flush:
         self.count = <uint32_t> len(sockets)
         self.ops = epoll_ops()[0]
         if not kernel:
-            self.ops.send = take_all
+            self.ops.send_each = take_all
             self.ops.send_parts = take_parts
         self.hub.options.connections_per_shard = self.count
         self.hub.options.handshake_timeout_ms = 1
@@ -125,10 +129,11 @@ cdef class Flush:
         """The floor of a sweep: the same sockets in the same order, and nothing remembered."""
         cdef const char *bytes_ = data
         cdef size_t size = <size_t> len(data)
+        cdef int64_t sent
         cdef uint32_t i
         with nogil:
             for i in range(self.count):
-                self.ops.send(NULL, self.shard.slab.conns[i].fd, bytes_, size)
+                self.ops.send_each(NULL, &self.shard.slab.conns[i].fd, 1, bytes_, size, &sent)
 
     def drain(self) -> int:
         """Let every reader read; how many bytes there were."""

@@ -29,7 +29,7 @@ cdef struct Counters:
     uint64_t http_answers
     uint64_t http_errors
     uint64_t deliveries  # publications written whole, or begun, to a socket
-    uint64_t sends  # system calls that wrote
+    uint64_t sends  # that wrote something: a system call, or a request of a batch
     uint64_t sent_bytes
     uint64_t short_writes
     uint64_t write_retries  # ENOBUFS, ENOMEM

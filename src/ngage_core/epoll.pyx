@@ -4,32 +4,36 @@ A write edge comes only after the kernel found the socket full, so the second di
 nothing while nobody is slow.
 """
 
+from libc.errno cimport ENOMEM
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
 from ngage_core.limits cimport READY_PER_TURN
 from ngage_core.poller cimport READY_GONE, READY_READ, READY_WRITE, PollerOps, Ready
 from ngage_core.sysio cimport (
-    EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, epoll_event, iovec, sockaddr,
-    socklen_t, sys_accept, sys_close, sys_epoll_add, sys_epoll_create, sys_epoll_remove,
+    EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, iovec, sockaddr, socklen_t,
+    sys_accept, sys_close, sys_epoll_add, sys_epoll_create, sys_epoll_remove,
     sys_epoll_wait, sys_event_raise, sys_send, sys_sendmsg,
 )
 
 
-cdef struct Epoll:
-    int fd
-    epoll_event events[READY_PER_TURN]
+cdef int64_t epoll_begin(Epoll *poller) noexcept nogil:
+    cdef int64_t fd = sys_epoll_create()
+    poller.fd = <int> fd
+    return min(fd, 0)
 
 
-cdef void *epoll_open() noexcept nogil:
+cdef int64_t epoll_open(void **opened) noexcept nogil:
     cdef Epoll *poller = <Epoll *> malloc(sizeof(Epoll))
+    cdef int64_t status
     if poller == NULL:
-        return NULL
-    poller.fd = <int> sys_epoll_create()
-    if poller.fd < 0:
+        return -ENOMEM
+    status = epoll_begin(poller)
+    if status < 0:
         free(poller)
-        return NULL
-    return poller
+    else:
+        opened[0] = poller
+    return status
 
 
 cdef void epoll_close(void *poller) noexcept nogil:
@@ -62,8 +66,12 @@ cdef int64_t epoll_wait(void *poller, Ready *ready, int count, int timeout_ms) n
     return found
 
 
-cdef int64_t epoll_send(void *poller, int fd, const void *data, size_t size) noexcept nogil:
-    return sys_send(fd, data, size)
+cdef void epoll_send_each(
+    void *poller, const int *fds, size_t count, const void *data, size_t size, int64_t *sent
+) noexcept nogil:
+    cdef size_t i
+    for i in range(count):
+        sent[i] = sys_send(fds[i], data, size)
 
 
 cdef int64_t epoll_send_parts(void *poller, int fd, iovec *parts, size_t count) noexcept nogil:
@@ -81,7 +89,7 @@ OPS.close = epoll_close
 OPS.add = epoll_add
 OPS.remove = epoll_remove
 OPS.wait = epoll_wait
-OPS.send = epoll_send
+OPS.send_each = epoll_send_each
 OPS.send_parts = epoll_send_parts
 OPS.accept = epoll_accept
 OPS.wake = sys_event_raise

@@ -8,7 +8,7 @@ cdef enum:
     SHARDS_MAX = 1024
     SHARD_CONNECTIONS_MAX = 4194304
     REFUSALS_PER_SHARD = 64  # slots kept to answer 503 when a shard is full
-    RESERVED_DESCRIPTORS = 16  # of a shard: epoll, wake, event, listener, spare, and room
+    RESERVED_DESCRIPTORS = 16  # of a shard: epoll, ring, wake, event, listener, spare, and room
     SUBSCRIPTIONS_PER_CONNECTION = 16
     SUBSCRIPTIONS_PER_SLOT = 4  # pool of a shard = its slots times this
 
@@ -63,6 +63,7 @@ cdef enum:
     READY_WHILE_SWEEPING = 64
     ACCEPTS_WHILE_SWEEPING = 16
     SWEEP_QUANTUM = 256  # sockets written before the poller is asked again, about 1.5 ms
+    SEND_BATCH = 64  # sockets that are sent a plan in one call of the backend
     SWEEP_VISITS = 8192  # members looked at in a quantum, with or without anything to write
     COMMANDS_PER_TURN = 1024
     CLOSES_PER_STEP = 100  # of a channel's members, when it is closed

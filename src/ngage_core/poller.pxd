@@ -22,12 +22,14 @@ cdef struct Ready:
 
 cdef struct PollerOps:
     const char *name
-    void *(*open)() noexcept nogil  # NULL: the kernel refused
+    int64_t (*open)(void **poller) noexcept nogil  # 0, or -errno: the kernel refused
     void (*close)(void *poller) noexcept nogil
     int64_t (*add)(void *poller, int fd, uint64_t tag, bint level) noexcept nogil
     int64_t (*remove)(void *poller, int fd) noexcept nogil
     int64_t (*wait)(void *poller, Ready *ready, int count, int timeout_ms) noexcept nogil
-    int64_t (*send)(void *poller, int fd, const void *data, size_t size) noexcept nogil
+    # The same bytes to up to SEND_BATCH sockets. sent[i] is what send(2) returned, or -errno.
+    void (*send_each)(void *poller, const int *fds, size_t count, const void *data, size_t size,
+                      int64_t *sent) noexcept nogil
     int64_t (*send_parts)(void *poller, int fd, iovec *parts, size_t count) noexcept nogil
     int64_t (*accept)(void *poller, int fd, sockaddr *address, socklen_t *size) noexcept nogil
     void (*wake)(int event_fd) noexcept nogil  # from another thread

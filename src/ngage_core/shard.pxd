@@ -14,7 +14,7 @@ from ngage_core.frame cimport FrameLimits, Inbound, inbound_clear, inbound_drop_
 from ngage_core.hub cimport Hub
 from ngage_core.limits cimport (
     CHANNELS_MAX, COMMAND_RING, EVENT_RING, PLAN_FRAMES_MAX, POOLED_STATES_MAX,
-    READ_BUFFER_BYTES, REFUSALS_PER_SHARD, STAGING_BYTES, SUBSCRIPTIONS_PER_SLOT,
+    READ_BUFFER_BYTES, REFUSALS_PER_SHARD, SEND_BATCH, STAGING_BYTES, SUBSCRIPTIONS_PER_SLOT,
 )
 from ngage_core.members cimport Members, Subscription, Subscriptions
 from ngage_core.outbox cimport Outbox, outbox_clear
@@ -30,7 +30,8 @@ cdef enum:
     DIRTY_SUMMARY = DIRTY_WORDS // 64
 
 
-# The bytes that take a cursor from `first` to `after`: in place, or copied to the staging.
+# The bytes that take a cursor from `first` to `after`: in place, or copied to the staging. And who
+# stands at that cursor and is to be sent them, until there are enough of them for a batch.
 cdef struct Plan:
     Members *members
     uint64_t first
@@ -41,6 +42,9 @@ cdef struct Plan:
     size_t bytes
     uint32_t count
     Payload *frames[PLAN_FRAMES_MAX]  # what the bytes are made of, good for the turn
+    uint32_t waiting
+    uint32_t items[SEND_BATCH]  # their subscriptions
+    int fds[SEND_BATCH]
 
 
 # Slots waiting for something; as long as the slab, since a flag keeps each in once.

@@ -87,8 +87,10 @@ cdef inline int64_t thread_open(Shard *shard) noexcept nogil:
     shard.raw_limits.fragments_max = FRAGMENTS_MAX
     shard.echo_limits.message_bytes_max = ECHO_MESSAGE_BYTES_MAX
     shard.echo_limits.fragments_max = ECHO_FRAGMENTS_MAX
-    shard.poller = shard.ops.open()
-    if shard.poller == NULL or not inflate_open(&shard.inflater):
+    status = shard.ops.open(&shard.poller)
+    if status < 0:
+        return status
+    if not inflate_open(&shard.inflater):
         return -ENOMEM
     status = listener_open(&shard.hub.options)
     if status < 0:

@@ -18,7 +18,13 @@ def limits() -> dict[str, int]:
     """Every bound of the core by the name it has in limits.pxd."""
 
 def backends() -> tuple[str, ...]:
-    """Poller backends built in, best first."""
+    """Poller backends built in."""
+
+def refusal(backend: str) -> int:
+    """The errno with which the kernel refuses a backend to this process; 0: it does not.
+
+    Raises ValueError for one that is not built in.
+    """
 
 @final
 class Engine:
@@ -34,7 +40,7 @@ class Engine:
         port: int,
         shards: int,
         connections_per_shard: int,
-        backend: str = "auto",
+        backend: str = "epoll",
         echo: bool = False,
         share_port: bool = False,
         handshake_timeout_ms: int = 5000,

@@ -15,6 +15,7 @@ cimport cython
 
 from ngage_core cimport limits as bound
 from ngage_core.atomic cimport ng_store, ng_sub
+from ngage_core.backend cimport backend_named, backend_names, backend_status
 from ngage_core.channel cimport (
     NAME_SLOTS, Channel, channel_at, channel_create, channel_enter_name, channel_name_valid,
     channel_named,
@@ -30,7 +31,6 @@ from ngage_core.deflate cimport (
     WINDOW_BITS_MAX, Buffer, buffer_reserve, deflate_bound, deflate_message, deflate_open,
     deflateEnd, z_stream,
 )
-from ngage_core.epoll cimport epoll_ops
 from ngage_core.hub cimport Hub, Inbox
 from ngage_core.open cimport in_range, read_address, read_options, rules_create
 from ngage_core.paths cimport PathEntry, table_create, table_find
@@ -84,7 +84,11 @@ def limits():
 
 
 def backends():
-    return ("epoll",)
+    return backend_names()
+
+
+def refusal(str backend not None):
+    return -backend_status(backend_named(backend))
 
 
 cdef object kernel_error(int64_t status, str what):
@@ -130,16 +134,14 @@ cdef class Engine:
     cdef bint started
     cdef uint32_t events_first
 
-    def __cinit__(self, *, str host not None, int port, str backend="auto",
+    def __cinit__(self, *, str host not None, int port, str backend not None="epoll",
                   bint share_port=False, bint allow_missing_origin=True,
                   tuple allowed_origins=(), tuple trusted_proxies=(), **options):
         cdef Hub *hub = &self.control.hub
         memset(&self.control, 0, sizeof(Control))
         hub.event_fd = -1
         self.share_port = share_port
-        if backend not in ("auto", "epoll"):
-            raise ValueError(f"backend {backend!r}: auto or epoll")
-        hub.options.backend = epoll_ops()
+        hub.options.backend = backend_named(backend)
         read_address(&hub.options, host, port)
         read_options(&hub.options, options)
         hub.seed = int.from_bytes(os.urandom(8), "little")

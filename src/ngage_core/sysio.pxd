@@ -78,6 +78,14 @@ cdef extern from "ng_inbox.h" nogil:
     int ng_inbox_pass(int inbox, const sockaddr_storage *to, socklen_t size, int passed)
     int ng_inbox_take(int inbox)
 
+cdef extern from "ng_uring.h" nogil:
+    cdef struct ng_uring:
+        int fd
+    int ng_uring_open(ng_uring *ring, uint32_t requests)
+    void ng_uring_close(ng_uring *ring)
+    size_t ng_uring_send_each(ng_uring *ring, const int *fds, size_t count, const void *data,
+                              size_t size, int64_t *sent)
+
 cdef extern from "<netinet/tcp.h>" nogil:
     cdef struct tcp_info:
         uint32_t tcpi_last_data_sent

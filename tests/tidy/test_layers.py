@@ -25,10 +25,10 @@ CORE_LAYERS = {
     **dict.fromkeys(["swarm_random", "swarm_oracle", "swarm_raw", "swarm_stream"], 2),
     # 3: what a poller is, what all shards share; 4: the pollers, the state of a shard
     **dict.fromkeys(["poller", "hub"], 3),
-    **dict.fromkeys(["epoll", "open", "shard"], 4),
+    **dict.fromkeys(["epoll", "uring", "backend", "open", "shard"], 4),
     # 5: the steps of a turn, the turn, the thread that takes it, the writer's side
     **dict.fromkeys(["lifecycle", "own", "write", "answer", "handshake", "message"], 5),
-    **dict.fromkeys(["inbox", "ingest", "sweep", "timers"], 5),
+    **dict.fromkeys(["inbox", "ingest", "plan", "sweep", "timers"], 5),
     **dict.fromkeys(["turn", "thread", "control"], 5),
     **dict.fromkeys(["swarm_squad", "swarm_connection", "swarm_steps", "swarm_thread"], 5),
     # 6: what Python holds
@@ -147,7 +147,8 @@ def test_mobsim_imports_downward() -> None:
 
 
 @pytest.mark.parametrize(
-    ("native", "bridge"), [("engine|open|epoll", "bridge.py"), ("swarm", "mob/crowd.py")]
+    ("native", "bridge"),
+    [("engine|open|epoll|uring|backend", "bridge.py"), ("swarm", "mob/crowd.py")],
 )
 def test_one_bridge_to_each_native_part(native: str, bridge: str) -> None:
     meets = {

@@ -1,0 +1,7 @@
+"""The io_uring backend (io_uring(7))."""
+
+from ngage_core.poller cimport PollerOps
+
+
+cdef const PollerOps *uring_ops() noexcept nogil
+"""The io_uring backend; nothing of it is for Python."""

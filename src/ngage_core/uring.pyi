@@ -1,0 +1,1 @@
+"""The io_uring backend; nothing of it is for Python."""

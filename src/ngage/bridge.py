@@ -6,7 +6,9 @@ per call, so that a flood of messages leaves the loop free between batches.
 """
 
 import asyncio
+import errno
 import logging
+import os
 import re
 from collections import deque
 from collections.abc import AsyncGenerator
@@ -31,6 +33,16 @@ try:
 except ImportError as missing:
     raise NotCompiledError("no compiled core: `pip install .` or `make build`") from missing
 
+# What `backend = "auto"` is: the first of these that the kernel grants, else epoll.
+AUTO = ("epoll",)
+
+# Why a kernel has no io_uring for a process (io_uring_setup(2)).
+REFUSALS = {
+    errno.EPERM: "the sysctl kernel.io_uring_disabled or a container's seccomp filter forbids it",
+    errno.ENOSYS: "the kernel has none, or a container's seccomp filter hides it",
+    errno.EINVAL: "the kernel is older than Linux 6.1",
+}
+
 # Messages one reader may be behind; what comes on top is dropped and counted.
 INBOX_MESSAGES_MAX = 65536
 
@@ -51,22 +63,19 @@ log = logging.getLogger(__name__)
 class Bridge:
     """An Engine made from Settings, and the readers of what its clients send.
 
-    Raises SettingsError for a backend that is not built in, CapacityError where `strict` refuses.
+    Raises StartError for a backend that the kernel refuses, CapacityError where `strict` refuses.
     """
 
     def __init__(self, settings: Settings) -> None:
         limits = core.limits()
-        if settings.backend not in ("auto", *core.backends()):
-            raise SettingsError(
-                f"backend = {settings.backend!r}: built in are {', '.join(core.backends())}"
-            )
+        self.backend = _choose_backend(settings.backend)
         host = read_host(
             shards_max=limits["shards_max"],
             shard_connections_max=limits["shard_connections_max"],
         )
         self.plan = plan_shards(host, wanted=settings.max_connections, shards=settings.shards)
         _check_capacity(self.plan, settings)
-        self.engine = _make_engine(settings, self.plan)
+        self.engine = _make_engine(settings, self.plan, self.backend)
         self.dropped_messages = 0
         self._address = settings.listen
         self._limits = limits
@@ -222,7 +231,20 @@ def _check_capacity(plan: Plan, settings: Settings) -> None:
     log.warning(shortage)
 
 
-def _make_engine(settings: Settings, plan: Plan) -> core.Engine:
+def _choose_backend(wanted: str) -> str:
+    """The backend to use. Raises StartError if one was asked for that the kernel refuses."""
+    for name in AUTO if wanted == "auto" else (wanted,):
+        number = core.refusal(name)
+        if not number:
+            return name
+        why = f"backend {name}: {REFUSALS.get(number, os.strerror(number))}"
+        if wanted != "auto":
+            raise StartError(f'{why}; backend = "epoll" needs nothing of it')
+        log.info(why)
+    return "epoll"
+
+
+def _make_engine(settings: Settings, plan: Plan, backend: str) -> core.Engine:
     host, port = split_address(settings.listen)
     try:
         return core.Engine(
@@ -230,7 +252,7 @@ def _make_engine(settings: Settings, plan: Plan) -> core.Engine:
             port=port,
             shards=plan.shards,
             connections_per_shard=plan.connections_per_shard,
-            backend=settings.backend,
+            backend=backend,
             echo=settings.echo,
             share_port=settings.share_port,
             handshake_timeout_ms=_milliseconds(settings.handshake_timeout_seconds),

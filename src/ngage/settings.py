@@ -77,7 +77,7 @@ class Settings:
 
     # Capacity
     shards: int = option(0, Whole(0, 1024), "I/O threads; 0 is as many as needed")
-    backend: str = option("auto", Choice(("auto", "epoll", "io_uring")), "poller")
+    backend: str = option("auto", Choice(("auto", "epoll", "io_uring")), "how to poll and send")
     max_connections: int = option(
         0, Whole(0, 1 << 32), "connections to make room for; 0: what fits"
     )

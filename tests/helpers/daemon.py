@@ -29,10 +29,12 @@ COMMAND = [sys.executable, "-m", "ngage"]
 FREE_PORTS = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
 
 
-def run_edge(*arguments: str, env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+def run_edge(
+    *arguments: str, env: Mapping[str, str] | None = None, wrapper: Sequence[str] = ()
+) -> tuple[int, str, str]:
     """Run an ngage-edge that is expected to end by itself: (exit code, stdout, stderr)."""
     ended = subprocess.run(
-        [*COMMAND, *FREE_PORTS, *arguments],
+        [*wrapper, *COMMAND, *FREE_PORTS, *arguments],
         env={**os.environ, **(env or {})},
         capture_output=True,
         text=True,

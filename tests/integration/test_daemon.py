@@ -15,6 +15,8 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from tests.helpers.daemon import Daemon, run_edge
+from tests.helpers.raw import GoodClients
+from tests.helpers.seccomp import IO_URING_SETUP, refused
 from tests.helpers.wait import wait_until
 
 FANS = Origin("https://fans.example")
@@ -91,6 +93,24 @@ def test_wrong_usage(arguments: list[str]) -> None:
     code, out, err = run_edge(*arguments)
     assert (code, out) == (2, "")
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [("EPERM", "kernel.io_uring_disabled"), ("ENOSYS", "none"), ("EINVAL", "Linux 6.1")],
+)
+def test_io_uring_asked_for_and_refused(error: str, why: str) -> None:
+    """The kernel's refusal, what it means, and what works instead, in one line."""
+    wrapper = refused(IO_URING_SETUP, error)
+    code, out, err = run_edge("--backend", "io_uring", wrapper=wrapper)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert why in err
+    assert 'backend = "epoll"' in err
+
+
+def test_auto_serves_where_io_uring_is_refused() -> None:
+    with Daemon(wrapper=refused(IO_URING_SETUP, "EPERM")) as daemon, GoodClients(daemon) as good:
+        good.check()
 
 
 def test_version() -> None:

@@ -30,7 +30,7 @@ VALUES = {
     "listen": ("HOST:PORT", "where clients connect (default 127.0.0.1:8080; port 0: a free one)"),
     "admin": ("HOST:PORT", "server API, health, metrics (default 127.0.0.1:8081)"),
     "shards": ("N", "I/O threads (default 0: as many as cores and descriptor limit ask for)"),
-    "backend": ("NAME", "poller: auto or epoll (default auto)"),
+    "backend": ("NAME", "how to send: auto, epoll or io_uring (default auto)"),
     "max-connections": ("N", "connections to make room for (default 0: what fits)"),
     "api-key": ("KEY", "key the server API asks for in X-API-Key"),
     "drain-seconds": ("S", "time to close the clients at a shutdown (default 10)"),

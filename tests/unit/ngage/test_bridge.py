@@ -1,3 +1,4 @@
+import errno
 from dataclasses import fields
 from typing import Any
 
@@ -5,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ngage import bridge
 from ngage.bridge import Bridge, format_client, parse_client
-from ngage.errors import SettingsError
+from ngage.errors import StartError
 from ngage.options import Seconds, Whole
 from ngage.settings import ChannelOptions, Settings
 
@@ -34,9 +36,32 @@ def test_the_core_takes_every_channel_option_in_its_range(key: str, value: int) 
     assert bridge.channel("stage", options) == bridge.channel("stage", options)
 
 
-def test_a_backend_that_is_not_built_in() -> None:
-    with pytest.raises(SettingsError, match="built in are epoll"):
-        Bridge(Settings(listen="127.0.0.1:0", backend="io_uring"))
+@pytest.mark.parametrize("backend", bridge.core.backends())
+def test_a_backend_that_the_kernel_refuses(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for by name it is an error, which says what would work."""
+    monkeypatch.setattr(bridge.core, "refusal", lambda name: errno.EPERM)
+    with pytest.raises(StartError, match=f'{backend}: .*seccomp.*backend = "epoll"'):
+        Bridge(Settings(listen="127.0.0.1:0", backend=backend))
+
+
+def test_auto_passes_over_what_the_kernel_refuses(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(bridge, "AUTO", ("io_uring", "epoll"))
+    monkeypatch.setattr(
+        bridge.core, "refusal", lambda name: errno.ENOSYS if name == "io_uring" else 0
+    )
+    assert Bridge(Settings(listen="127.0.0.1:0")).backend == "epoll"
+    (said,) = caplog.records
+    assert said.levelname == "INFO"
+    assert said.message.startswith("backend io_uring: the kernel has none")
+
+
+def test_auto_takes_the_first_that_the_kernel_grants(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "AUTO", ("io_uring", "epoll"))
+    monkeypatch.setattr(bridge.core, "refusal", lambda name: 0)
+    assert Bridge(Settings(listen="127.0.0.1:0")).backend == "io_uring"
 
 
 @given(st.integers(0, (1 << 64) - 1))

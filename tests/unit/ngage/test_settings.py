@@ -50,7 +50,7 @@ def test_text_becomes_a_value(key: str, text: str, value: object) -> None:
         ("drain_seconds", "inf", "seconds from 0 to 3600"),
         ("drain_seconds", "nan", "seconds from 0 to 3600"),
         ("echo", "maybe", "true or false"),
-        ("backend", "kqueue", "one of auto, epoll"),
+        ("backend", "kqueue", "one of auto, epoll, io_uring"),
         ("listen", "8080", "HOST:PORT"),
         ("listen", "example.org:80", "HOST:PORT"),
         ("listen", "127.0.0.1:65536", "HOST:PORT"),

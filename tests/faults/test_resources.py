@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.backends import BACKENDS
 from tests.helpers.counters import all_zero, gauges, refused
 from tests.helpers.daemon import Daemon, run_edge
 from tests.helpers.process import resident_bytes
@@ -95,12 +96,13 @@ def test_r2_more_connections_than_descriptors() -> None:
 
 
 @pytest.mark.memory
-def test_r7_readers_that_stall_cost_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_r7_readers_that_stall_cost_nothing(tmp_path: Path, backend: str) -> None:
     """500 viewers with a closed window, 16 MiB published past them over a ring of 1 MiB."""
     config = tmp_path / "edge.toml"
     config.write_text('[channels.stage]\nlag = "ring"\nring_bytes = 1048576\n')
     arguments = ["--config", str(config), *settings(send_buffer_bytes=16384)]
-    with Daemon(*arguments) as edge, GoodClients(edge, count=3) as good:
+    with Daemon(*arguments, "--backend", backend) as edge, GoodClients(edge, count=3) as good:
         stalled = [Raw(edge.public, receive_bytes=4096) for _ in range(500)]
         for client in stalled:
             client.upgrade("/ws/stage")
@@ -143,8 +145,10 @@ def test_x11_an_edge_that_was_stopped_reads_before_it_judges() -> None:
 # X14
 
 
-def test_x14_drain_under_load() -> None:
-    with Daemon("--drain-seconds", "5") as edge, GoodClients(edge, count=200) as good:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_x14_drain_under_load(backend: str) -> None:
+    arguments = ["--drain-seconds", "5", "--backend", backend]
+    with Daemon(*arguments) as edge, GoodClients(edge, count=200) as good:
         stuck = Raw(edge.public)
         good.check()
         edge.send_signal(signal.SIGTERM)
@@ -184,9 +188,9 @@ HALF_OF = {
 }
 
 
-@pytest.fixture(scope="module")
-def edge() -> Iterator[Daemon]:
-    with Daemon() as daemon:
+@pytest.fixture(scope="module", params=BACKENDS)
+def edge(request: pytest.FixtureRequest) -> Iterator[Daemon]:
+    with Daemon("--backend", request.param) as daemon:
         yield daemon
 
 

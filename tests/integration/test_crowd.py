@@ -9,6 +9,7 @@ import pytest
 
 from ngage_core.behaviour import Target
 from ngage_core.swarm import Swarm, publication
+from tests.helpers.backends import BACKENDS
 from tests.helpers.crowd import read_again, staller, stop_reading
 from tests.helpers.daemon import Daemon
 from tests.helpers.raw import Publisher
@@ -18,11 +19,12 @@ HISTORY = 64
 FAULTS = ["gaps", "duplicates", "reordered", "corrupt", "untimed", "malformed", "closed"]
 
 
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Daemon]:
+@pytest.fixture(params=BACKENDS)
+def daemon(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Daemon]:
     config = tmp_path / "edge.toml"
     config.write_text(f'[channels.stage]\nlag = "ring"\nhistory = {HISTORY}\n')
-    with Daemon("--config", str(config), "--shards", "2") as daemon:
+    arguments = ["--config", str(config), "--shards", "2", "--backend", request.param]
+    with Daemon(*arguments) as daemon:
         yield daemon
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.backends import BACKENDS
 from tests.helpers.counters import disconnected, skipped
 from tests.helpers.daemon import Daemon
 from tests.helpers.raw import Publisher, Raw, settings
@@ -22,13 +23,16 @@ PADDING = bytes(8192)
 POLICIES = ("latest", "keyframe", "ring", "reliable")
 
 
-@pytest.fixture(scope="module")
-def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+@pytest.fixture(scope="module", params=BACKENDS)
+def edge(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Daemon]:
     config: Path = tmp_path_factory.mktemp("lag") / "edge.toml"
     config.write_text(
         "".join(f'[channels.{lag}]\nlag = "{lag}"\nhistory = {HISTORY}\n' for lag in POLICIES)
     )
-    with Daemon("--config", str(config), *settings(send_buffer_bytes=16384)) as daemon:
+    arguments = ["--config", str(config), *settings(send_buffer_bytes=16384)]
+    with Daemon(*arguments, "--backend", request.param) as daemon:
         yield daemon
 
 

@@ -11,12 +11,13 @@ from websockets.exceptions import ConnectionClosed
 
 import ngage
 from ngage import bridge
+from tests.helpers.backends import BACKENDS
 from tests.helpers.wait import eventually
 
 
-@pytest.fixture
-async def edge() -> AsyncIterator[ngage.Edge]:
-    async with ngage.Edge(listen="127.0.0.1:0", shards=2) as running:
+@pytest.fixture(params=BACKENDS)
+async def edge(request: pytest.FixtureRequest) -> AsyncIterator[ngage.Edge]:
+    async with ngage.Edge(listen="127.0.0.1:0", shards=2, backend=request.param) as running:
         yield running
 
 

@@ -13,6 +13,7 @@ import pytest
 from ngage_core import engine as core
 from ngage_core.behaviour import LURKER, Persona, Target
 from ngage_core.swarm import Swarm, publication
+from tests.helpers.backends import BACKENDS
 from tests.helpers.crowd import read_again, staller, stop_reading
 from tests.helpers.wait import wait_until
 
@@ -22,10 +23,15 @@ LAPPING = {"ring": core.LAG_RING, "latest": core.LAG_LATEST, "keyframe": core.LA
 TORN = ["duplicates", "reordered", "corrupt", "untimed", "malformed", "closed"]
 
 
-@pytest.fixture
-def engine() -> Iterator[core.Engine]:
+@pytest.fixture(params=BACKENDS)
+def engine(request: pytest.FixtureRequest) -> Iterator[core.Engine]:
     engine = core.Engine(
-        host="127.0.0.1", port=0, shards=2, connections_per_shard=200, send_buffer_bytes=8192
+        host="127.0.0.1",
+        port=0,
+        shards=2,
+        connections_per_shard=200,
+        send_buffer_bytes=8192,
+        backend=request.param,
     )
     yield engine
     engine.stop()

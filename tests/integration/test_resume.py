@@ -4,15 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.helpers.backends import BACKENDS
 from tests.helpers.daemon import Daemon
 from tests.helpers.raw import Head, Publisher, Raw
 
 HISTORY = 8
 
 
-@pytest.fixture(scope="module")
-def edge() -> Iterator[Daemon]:
-    with Daemon("--set", f"channel_history={HISTORY}") as daemon:
+@pytest.fixture(scope="module", params=BACKENDS)
+def edge(request: pytest.FixtureRequest) -> Iterator[Daemon]:
+    with Daemon("--set", f"channel_history={HISTORY}", "--backend", request.param) as daemon:
         yield daemon
 
 

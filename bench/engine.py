@@ -1,7 +1,7 @@
 """An ngage engine in its own process, driven by lines as the floor is.
 
 python bench/engine.py '{"shards": 1, "ping_interval_ms": 0, "congestion": "cubic",
-                         "channel": {"tick_ms": 0}}'
+                         "backend": "epoll", "channel": {"tick_ms": 0}}'
 
     send FRAMES BYTES SEQUENCE     publish so many to "stage", one after the other
     counters                       what it has counted
@@ -40,6 +40,7 @@ def main() -> None:
         connections_per_shard=resource.getrlimit(resource.RLIMIT_NOFILE)[0] - beside,
         ping_interval_ms=options["ping_interval_ms"],
         congestion_control=options["congestion"],
+        backend=options["backend"],
     )
     stage = engine.channel("stage", **{**RING, **options["channel"]})
     engine.channel("foyer", **RING)  # where nothing happens

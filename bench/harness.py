@@ -145,12 +145,15 @@ def bare_crowd(port: int, connections: int) -> Program:
     )
 
 
-def engine(*, shards: int = 1, ping_interval_ms: int = 25_000, **channel: int) -> Server:
+def engine(
+    *, shards: int = 1, ping_interval_ms: int = 25_000, backend: str = "epoll", **channel: int
+) -> Server:
     """ngage's engine with one channel, "stage"; other keywords are options of the channel."""
     options = {
         "shards": shards,
         "ping_interval_ms": ping_interval_ms,
         "congestion": CONGESTION,
+        "backend": backend,
         "channel": channel,
     }
     return Server([sys.executable, str(HERE / "engine.py"), json.dumps(options)], main_thread=False)

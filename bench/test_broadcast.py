@@ -6,6 +6,7 @@ it. Medians of the exact CPU time of a round, and of the ratios of neighbouring 
 system time, which the tick samples, over all rounds together.
 """
 
+import os
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from bench.harness import (
     on_cpu,
 )
 from bench.turns import Figure, ratio_of
+from ngage_core import engine as core
 from ngage_core.swarm import Swarm
 
 SUBSCRIBERS = 15_000
@@ -141,6 +143,37 @@ def test_eight_publications_pending(figure: Figure) -> None:
         "eight pending: us of CPU per delivery",
         f"{our_eight.each:.3f} = {ratio:.3f}x",
         floor=f"{bare_eight.each:.3f} (sendmsg of 8)",
+        ratio=ratio,
+    )
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("fans", ["read afterwards", "read at once on another CPU"])
+def test_backends(figure: Figure, fans: str) -> None:
+    """The engine with each of its backends, in turns; each has its own connections."""
+    rounds = 100
+    if refused := core.refusal("io_uring"):
+        pytest.skip(f"the kernel refuses io_uring: {os.strerror(refused)}")
+    with ExitStack() as stack:
+        with on_cpu(0):
+            servers = [
+                stack.enter_context(engine(tick_ms=0, backend=backend))
+                for backend in ("epoll", "io_uring")
+            ]
+        stack.enter_context(on_cpu(-1))
+        contenders = [
+            Contender(server, stack.enter_context(crowd(server.port, SUBSCRIBERS)), "send", 1)
+            for server in servers
+        ]
+        if fans == "read afterwards":
+            let_fans_wait_their_turn(servers[0])
+        in_turns(contenders, rounds)
+    polled, batched = contenders
+    ratio = ratio_of(batched.rounds, polled.rounds)
+    figure(
+        f"backend io_uring, to {SUBSCRIBERS:,} who {fans}: us of CPU per delivery",
+        f"{batched.each:.2f} = {ratio:.3f}x",
+        floor=f"{polled.each:.2f} (epoll)",
         ratio=ratio,
     )
 

@@ -63,7 +63,7 @@ def options(arguments: argparse.Namespace) -> Options:
         idle_seconds=0.0 if smoke else 60.0,
         steady=arguments.steady,
         floor=not smoke,
-        restart=arguments.restart or not smoke and fans <= RESTARTED_FANS_MAX,
+        restart=arguments.restart or (not smoke and fans <= RESTARTED_FANS_MAX),
         write=arguments.write,
         raw=str(arguments.raw),
     )

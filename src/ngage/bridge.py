@@ -34,7 +34,7 @@ except ImportError as missing:
     raise NotCompiledError("no compiled core: `pip install .` or `make build`") from missing
 
 # What `backend = "auto"` is: the first of these that the kernel grants, else epoll.
-AUTO = ("epoll",)
+AUTO = ("io_uring",)
 
 # Why a kernel has no io_uring for a process (io_uring_setup(2)).
 REFUSALS = {

@@ -6,11 +6,7 @@ from ngage_core.poller cimport PollerOps
 
 
 cdef tuple backend_names()
-
-
+# Raises ValueError for one that is not built in.
 cdef const PollerOps *backend_named(str name) except NULL
-"""Raises ValueError for one that is not built in."""
-
-
+# 0, or the -errno with which the kernel refuses it.
 cdef int64_t backend_status(const PollerOps *ops) noexcept nogil
-"""0, or the -errno with which the kernel refuses it."""

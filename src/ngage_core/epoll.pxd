@@ -12,9 +12,6 @@ cdef struct Epoll:
     epoll_event events[READY_PER_TURN]
 
 
+# Open one in memory that is the caller's: 0, or -errno.
 cdef int64_t epoll_begin(Epoll *poller) noexcept nogil
-"""Open one in memory that is the caller's. 0, or -errno."""
-
-
 cdef const PollerOps *epoll_ops() noexcept nogil
-"""The epoll backend; nothing of it is for Python."""

@@ -2,9 +2,9 @@
 
 They stand at the same cursor, so the bytes are put together once, in a plan, and sent with one send
 a socket; several small publications are copied once into the staging and are one buffer for all
-(measured: one send of eight frames costs 5.9 us, eight sends 28). Whoever is to be sent a plan waits
-in it until SEND_BATCH have come, the plan changes or the quantum ends; the backend is then given
-them all at once. Nobody's cursor moves before the result is known.
+(measured: one send of eight frames costs 5.9 us, eight sends 28). Whoever is to be sent a plan
+waits in it until SEND_BATCH have come, the plan changes or the quantum ends; the backend is then
+given them all at once. Nobody's cursor moves before the result is known.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t

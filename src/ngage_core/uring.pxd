@@ -4,4 +4,3 @@ from ngage_core.poller cimport PollerOps
 
 
 cdef const PollerOps *uring_ops() noexcept nogil
-"""The io_uring backend; nothing of it is for Python."""

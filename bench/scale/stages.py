@@ -20,7 +20,7 @@ SOCKETS = Path("/proc/net/sockstat")  # of our network
 FEW = 1000
 SLABS = Path("/proc/slabinfo")
 CONNECTS_PER_SECOND = 15_000  # of two cores, where no floor was measured
-CLOSE_SHARE = 1.5
+LATE_SHARE = 1.5
 PING_LOOK_SECONDS = 5.0  # a shard pings in steps of a second
 SETTINGS = Settings()
 
@@ -68,10 +68,10 @@ def edge_stage(
 
 
 def drain_seconds(fans: int, connect_seconds: float) -> int:
-    """Nobody is to be sent away faster than this host lets people in, and to close a connection
-    costs half of making one; the edge closes in 0.8 of the time that it is given."""
-    seconds = CLOSE_SHARE * (connect_seconds or fans / CONNECTS_PER_SECOND)
-    return math.ceil(max(10.0, seconds / SPREAD_SHARE))
+    """Nobody is to be sent away faster than this host lets people in. The edge closes in 0.8 of the
+    time that it is given, if it can; the rest is for who comes late."""
+    seconds = connect_seconds or fans / CONNECTS_PER_SECOND
+    return math.ceil(max(10.0, LATE_SHARE * seconds / SPREAD_SHARE))
 
 
 def connect(crowd: Crowd, server: Server) -> Connecting:

@@ -67,7 +67,8 @@ cdef enum:
     SWEEP_VISITS = 8192  # members looked at in a quantum, with or without anything to write
     COMMANDS_PER_TURN = 1024
     CLOSES_PER_STEP = 100  # of a channel's members, when it is closed
-    DRAIN_STEP_MS = 10
+    CLOSE_STEP_MS = 10
+    DRAIN_STEP_MS = 50  # shorter, and the wake-ups of many shards cost more than what they close
     ACCEPT_PAUSE_MS = 100  # after EMFILE
 
     # Between the planes

@@ -16,7 +16,7 @@ from ngage_core.atomic cimport ng_load, ng_take_seq
 from ngage_core.codes cimport RELIABLE
 from ngage_core.conn cimport CONN_OPEN, F_BLOCKED, F_SHARED_DEFLATE, NONE, Conn
 from ngage_core.limits cimport (
-    CHANNELS_MAX, CLOSES_PER_STEP, DRAIN_STEP_MS, SWEEP_QUANTUM, SWEEP_VISITS,
+    CHANNELS_MAX, CLOSES_PER_STEP, CLOSE_STEP_MS, SWEEP_QUANTUM, SWEEP_VISITS,
 )
 from ngage_core.members cimport Members, Subscription
 from ngage_core.own cimport begin_close
@@ -145,7 +145,7 @@ cdef inline void collect_dirty(Shard *shard) noexcept nogil:
 cdef inline void close_some(Shard *shard, Members *members) noexcept nogil:
     """A step of a paced disconnect, from the youngest down, so that who joins now is not met."""
     cdef uint32_t step = 0
-    members.close_due_ms = shard.now_ms + DRAIN_STEP_MS
+    members.close_due_ms = shard.now_ms + CLOSE_STEP_MS
     while members.closing and step < CLOSES_PER_STEP:
         step += 1
         members.closing -= 1

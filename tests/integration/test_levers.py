@@ -1,6 +1,5 @@
 """bench.levers at a small size: whatever way it was sent, every fan has everything, once."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,8 @@ import msgspec
 import pytest
 
 from bench.levers.figures import Report
-from bench.scale.host import SYSCTLS, minima
+from bench.scale.host import SYSCTLS
+from tests.helpers.namespace import refusal
 
 ROOT = Path(__file__).parents[2]
 URING = SYSCTLS / "kernel/io_uring_disabled"  # 0: anybody may, 1: privileged only, 2: nobody
@@ -17,25 +17,13 @@ FANS, ROUNDS = 500, 1
 LEVERS = ("ring", "fixed", "shuffled", "touch", "prefetch")
 
 
-def refusal() -> str:
-    """Why there can be no run here."""
-    if os.geteuid() != 0:
-        return "a network namespace and the kernel's limits need root"
-    made = subprocess.run(["unshare", "--net", "true"], capture_output=True, text=True, check=False)
-    if made.returncode:
-        return f"no network namespace: {made.stderr.strip()}"
-    if not URING.exists() or URING.read_text().strip() == "2":
-        return "the kernel has no io_uring, or nobody may use it"
-    files = [SYSCTLS / name for name in minima(FANS, 0)]
-    fixed = [str(file) for file in files if not os.access(file, os.W_OK)]
-    return f"cannot write {', '.join(fixed)}" if fixed else ""
-
-
 @pytest.mark.memory
 @pytest.mark.timeout(120)
 def test_every_way_of_sending_is_complete(tmp_path: Path) -> None:
-    if why := refusal():
+    if why := refusal(FANS):
         pytest.skip(why)
+    if not URING.exists() or URING.read_text().strip() == "2":
+        pytest.skip("the kernel has no io_uring, or nobody may use it")
     numbers = ["--fans", str(FANS), "--rounds", str(ROUNDS), "--raw", str(tmp_path)]
     command = [sys.executable, "-m", "bench.levers", *numbers, "--only", ",".join(LEVERS)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -16,6 +16,7 @@ import pytest
 from bench.scale.estimate import capacity, limit
 from bench.scale.host import SYSCTLS, minima
 from bench.scale.options import SMOKE_FANS
+from tests.helpers.namespace import refusal
 from tests.helpers.wait import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -25,18 +26,6 @@ COMMAND = [sys.executable, "-m", "bench.scale", "--smoke", "--restart"]
 pytestmark = pytest.mark.memory
 
 
-def refusal() -> str:
-    """Why there can be no run here."""
-    if os.geteuid() != 0:
-        return "a network namespace and the kernel's limits need root"
-    made = subprocess.run(["unshare", "--net", "true"], capture_output=True, text=True, check=False)
-    if made.returncode:
-        return f"no network namespace: {made.stderr.strip()}"
-    files = [SYSCTLS / name for name in minima(FEW, 0)]
-    fixed = [str(file) for file in files if not os.access(file, os.W_OK)]
-    return f"cannot write {', '.join(fixed)}" if fixed else ""
-
-
 def sysctls() -> dict[str, str]:
     return {name: (SYSCTLS / name).read_text() for name in minima(FEW, 0)}
 
@@ -44,7 +33,7 @@ def sysctls() -> dict[str, str]:
 @pytest.fixture
 def host() -> Iterator[None]:
     """It can run here, and is as it was afterwards."""
-    if why := refusal():
+    if why := refusal(FEW):
         pytest.skip(why)
     before = sysctls()
     yield

@@ -64,6 +64,9 @@ class Settings:
     # Listeners
     listen: str = option("127.0.0.1:8080", Address(), "public HOST:PORT; port 0 picks a free one")
     admin: str = option("127.0.0.1:8081", Address(), "admin HOST:PORT; API, health, metrics")
+    studio: str = option(
+        "", Address(optional=True), "HOST:PORT where ngage-studio pushes; empty: nowhere"
+    )
     share_port: bool = option(False, Switch(), "join a port another ngage-edge serves (upgrade)")
     allowed_origins: tuple[str, ...] = option(
         (), Origins(256), "web origins accepted beside the edge's own", live=True
@@ -148,10 +151,12 @@ class Settings:
 
     def __post_init__(self) -> None:
         _check_fields(self)
-        if not is_loopback(self.admin) and not self.api_key:
-            raise SettingsError(
-                f"admin = {self.admin!r}: an address that is not loopback needs api_key"
-            )
+        for key in ("admin", "studio"):
+            address = getattr(self, key)
+            if address and not is_loopback(address) and not self.api_key:
+                raise SettingsError(
+                    f"{key} = {address!r}: an address that is not loopback needs api_key"
+                )
 
     def channel_options(self, name: str) -> ChannelOptions:
         """What `name` was declared with, else the defaults."""

@@ -37,13 +37,13 @@ CORE_LAYERS = {
 
 # The control plane, by module or package.
 CONTROL_LAYERS = {
-    **dict.fromkeys(["errors", "events", "options", "responses"], 1),
+    **dict.fromkeys(["errors", "events", "keys", "options", "responses"], 1),
     "settings": 2,
     **dict.fromkeys(["logs", "capacity", "bridge"], 3),
     "api": 4,
-    **dict.fromkeys(["metrics", "lifecycle", "admin", "video", "web", "mob"], 5),
+    **dict.fromkeys(["metrics", "lifecycle", "admin", "video", "web", "mob", "pages"], 5),
     "demo": 6,
-    "daemon": 7,
+    **dict.fromkeys(["daemon", "studio"], 7),
     **dict.fromkeys(["__init__", "__main__"], 8),
 }
 
@@ -167,7 +167,7 @@ def test_only_the_command_line_reads_the_environment() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
     }
-    assert reads == {"daemon/cli.py", "mob/cli.py"}
+    assert reads == {"daemon/cli.py", "mob/cli.py", "studio/cli.py"}
 
 
 def test_only_sysio_declares_system_calls() -> None:

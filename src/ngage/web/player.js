@@ -37,7 +37,7 @@ class Feed {
   constructor(channel, handlers) {
     this.handlers = handlers;
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    this.url = `${scheme}//${location.host}/ws/${channel}`;
+    this.url = `${scheme}//${location.host}/ws/${encodeURIComponent(channel).replaceAll("%3A", ":")}`;
     this.failures = 0;
     this.connect();
     setInterval(() => this.watch(), 1000);
@@ -322,6 +322,9 @@ class Player {
 
 // The page.
 
+const CHANNEL =
+  new URLSearchParams(location.search).get("channel") || document.body.dataset.channel;
+
 const TEXT = {
   connecting: "Connecting", waiting: "Waiting for a picture", live: "Live", paused: "Paused",
   reconnecting: "Reconnecting", ended: "Ended", unsupported: "Not supported", failed: "No picture",
@@ -388,7 +391,7 @@ function createPlayer(video) {
     return null;
   }
   const created = new Player(video);
-  const feed = new Feed("demo:video", {
+  const feed = new Feed(CHANNEL, {
     open: () => setState(created.started ? "live" : "waiting"),
     message: (data) => created.message(data),
     lost: () => {
@@ -403,11 +406,12 @@ function createPlayer(video) {
 
 const player = createPlayer(element("video"));
 connectControls(element("video"));
-new Feed("demo:info", {
+new Feed(`${CHANNEL}:info`, {
   message: (text) => {
     const info = JSON.parse(text);
     stats.viewers = info.viewers;
     if (info.notice) setState("failed", info.notice);
+    else if (stats.state === "failed") setState(player?.started ? "live" : "waiting");
   },
 });
 setInterval(render, 250);

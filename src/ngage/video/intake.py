@@ -21,7 +21,8 @@ from ngage.options import join_address, split_address
 from ngage.video.channel import REPORT_SECONDS, VideoChannel
 
 PREFIX = "/studio/"
-MESSAGE_BYTES_MAX = 8 << 20
+# A key frame of 30 Mbit/s; the ring of a channel holds four.
+MESSAGE_BYTES_MAX = 2 << 20
 # A studio sends many messages a second; one that is silent for so long is asked, then given up.
 IDLE_SECONDS = 5.0
 AWAY = "No picture: the studio is away."

@@ -3,11 +3,15 @@
 message   the 24-byte header of a media message (`ngage.video.v1`)
 h264      byte streams, parameter sets, the decoder configuration record
 mp4       init segments and one-frame chunks
+units     what an ingest hands to a packager: access units of H.264 and AAC
+avc, aac  their forms in containers, to the one that is published
+flv       FLV tags to units, with Enhanced RTMP v2 (`enhanced`)
+rtmp      RTMP ingest, a package of its own
 pattern   a moving test picture with a clock and a beep    (numpy)
 recording a video file as a programme that never ends      (PyAV, numpy)
 source    encodes a programme in real time                 (PyAV)
 
-The first three are pure Python. `ngage[video]` brings what the others import.
+All but the last three are pure Python. `ngage[video]` brings what the others import.
 """
 
 

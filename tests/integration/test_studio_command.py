@@ -23,7 +23,6 @@ def first_messages(daemon, channel, count):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("https://example.org/",), "rtmp://HOST:PORT/APP"),
         (("rtmp://127.0.0.1:0",), "rtmp://HOST:PORT/APP"),
         (("rtmp://127.0.0.1:0/live",), "--stream-key"),
         (("pattern", "--edge", "http://127.0.0.1:1"), "ws://HOST:PORT"),
@@ -42,6 +41,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
     code, error = run_studio(str(tmp_path / "none.mp4"))
     assert code == 1
     assert "none.mp4 cannot be read: No such file or directory" in error
+
+
+def test_a_source_that_needs_ffmpeg_says_so_where_there_is_none():
+    code, error = run_studio("srt://127.0.0.1:1?mode=listener", "--ffmpeg", "no-such-ffmpeg")
+    assert code == 1
+    assert "apt-get install ffmpeg" in error
 
 
 def test_a_studio_that_an_edge_refuses_ends_with_the_reason():

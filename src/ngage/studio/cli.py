@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logs.configure(options.log_level, options.log_format)
     try:
         edges = [_edge(edge) for edge in options.edge or [DEFAULT_EDGE]]
-        feed = open_feed(options.source, options.stream_key)
+        feed = open_feed(options.source, options.stream_key, options.ffmpeg)
     except StudioError as error:
         print(f"ngage-studio: {error}", file=sys.stderr)
         return EXIT_USAGE
@@ -85,7 +85,9 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "source", metavar="SOURCE", help="pattern, a file, or rtmp://HOST:PORT/APP to listen at"
+        "source",
+        metavar="SOURCE",
+        help="pattern, a file, rtmp://HOST:PORT/APP to listen at, or what FFmpeg reads (srt://...)",
     )
     parser.add_argument(
         "--edge",
@@ -110,6 +112,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY",
         default=os.environ.get("NGAGE_STREAM_KEY", ""),
         help="what a publisher over RTMP must give (default: NGAGE_STREAM_KEY of the environment)",
+    )
+    parser.add_argument(
+        "--ffmpeg",
+        metavar="PROGRAM",
+        default=os.environ.get("NGAGE_FFMPEG", "ffmpeg"),
+        help="for sources that it reads (default: NGAGE_FFMPEG of the environment, or ffmpeg)",
     )
     parser.add_argument(
         "--report",

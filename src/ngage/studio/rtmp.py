@@ -1,30 +1,17 @@
-"""OBS and the like as a source: whoever has the stream key, carried as it is.
+"""OBS and the like as a source: whoever has the stream key, carried as it is."""
 
-One publisher after the other is one programme: its timeline goes on when one comes back.
-"""
-
-import asyncio
-import logging
-import time
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Self
 
 from ngage.options import join_address
-from ngage.studio.advice import Advice
+from ngage.studio.carried import Carried
 from ngage.video.packager import Part
-from ngage.video.passthrough import Passthrough
 from ngage.video.rtmp.access import StreamKeys
 from ngage.video.rtmp.publisher import Publisher
 from ngage.video.rtmp.server import RtmpServer
-from ngage.video.timeline import TICKS
-from ngage.video.units import AudioConfig, Metadata, VideoConfig
 
 STREAM = "main"
-# Beyond that the publisher's socket is not read.
-WAITING_BATCHES_MAX = 64
-
-log = logging.getLogger(__name__)
 
 
 class RtmpFeed:
@@ -34,9 +21,7 @@ class RtmpFeed:
         self._application = application
         access = StreamKeys(application, {STREAM: stream_key})
         self._server = RtmpServer(host, port, access, self._carry)
-        self._passthrough = Passthrough()
-        self._batches: asyncio.Queue[Sequence[Part]] = asyncio.Queue(WAITING_BATCHES_MAX)
-        self._began = time.monotonic()
+        self._carried = Carried()
 
     async def __aenter__(self) -> Self:
         await self._server.__aenter__()
@@ -56,30 +41,12 @@ class RtmpFeed:
 
     @property
     def dropped(self) -> int:
-        return self._passthrough.dropped
+        return self._carried.dropped
 
-    async def parts(self) -> AsyncIterator[Sequence[Part]]:
-        while True:
-            yield await self._batches.get()
+    def parts(self) -> AsyncIterator[Sequence[Part]]:
+        return self._carried.parts()
 
     async def _carry(self, publisher: Publisher) -> None:
-        self._passthrough.begin()
-        advice = Advice()
+        self._carried.begin()
         async for unit in publisher:
-            for line in advice.on(unit):
-                log.warning("%s", line)
-            if isinstance(unit, VideoConfig | AudioConfig | Metadata):
-                log.info("%s", _described(unit))
-            now = round((time.monotonic() - self._began) * TICKS)
-            parts = self._passthrough.accept(unit, now=now, t_in_us=publisher.t_in_us)
-            if parts:
-                await self._batches.put(parts)
-
-
-def _described(unit: VideoConfig | AudioConfig | Metadata) -> str:
-    if isinstance(unit, VideoConfig):
-        return f"video: H.264, {unit.width}x{unit.height}"
-    if isinstance(unit, AudioConfig):
-        return f"audio: AAC, {unit.sample_rate} Hz, {unit.channels} channels"
-    fps = f"{unit.fps:g} frames/s" if unit.fps else "frames/s not said"
-    return f"publisher: {unit.encoder!r}, {fps}"
+            await self._carried.take(unit, publisher.t_in_us)

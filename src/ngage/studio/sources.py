@@ -1,4 +1,8 @@
-"""What can be shown, by its address: `pattern`, a file, or `rtmp://HOST:PORT/APP` to listen at."""
+"""What can be shown, by its address.
+
+`pattern` and a file are encoded here. `rtmp://HOST:PORT/APP` listens for publishers; any other
+`SCHEME://` is for FFmpeg to read, such as `srt://HOST:PORT?mode=listener`. Both are carried.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -9,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from urllib.parse import urlsplit
 
 from ngage.errors import StudioError
+from ngage.studio.ffmpeg import FfmpegFeed
 from ngage.studio.rtmp import RtmpFeed
 from ngage.video import open_programme
 from ngage.video.packager import Part
@@ -78,16 +83,19 @@ class EncodedFeed:
         return aiter(self._source)
 
 
-def open_feed(address: str, stream_key: str) -> Feed:
-    """Raises StudioError for an address that is none, and where a key is missing."""
+def open_feed(address: str, stream_key: str, ffmpeg: str) -> Feed:
+    """`ffmpeg`: the program. Raises StudioError for an address that is none, or lacks a key."""
     if address == PATTERN:
         return EncodedFeed(None)
     if "://" not in address:
         return EncodedFeed(Path(address))
     parts = urlsplit(address)
+    if parts.scheme != "rtmp":
+        return FfmpegFeed(address, ffmpeg)
     application = parts.path.strip("/")
-    if parts.scheme != "rtmp" or not parts.hostname or not application:
-        raise StudioError(f"{address}: a source is `pattern`, a file, or rtmp://HOST:PORT/APP")
+    if not parts.hostname or not application:
+        raise StudioError(f"{address}: it must be rtmp://HOST:PORT/APP")
     if not stream_key:
         raise StudioError(f"{address}: say with --stream-key what publishers must give")
-    return RtmpFeed(parts.hostname, parts.port or RTMP_PORT, application, stream_key)
+    port = RTMP_PORT if parts.port is None else parts.port
+    return RtmpFeed(parts.hostname, port, application, stream_key)

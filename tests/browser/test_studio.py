@@ -95,12 +95,17 @@ def test_what_ffmpeg_reads_from_srt_plays(edge, push, open_page):
     arguments = ("--edge", intake(edge), "--channel", "stage:srt")
     with Studio(f"{address}?mode=listener", *arguments) as studio:
         wait_until(lambda: "connected" in studio.log(), "the studio to be connected")
-        # A caller that comes before the listener gives up after 3 s, and the next one tries again.
-        while "video: H.264" not in studio.log():
-            process = push(f"{address}?mode=caller", form="mpegts")
-            wait_until(
-                lambda: process.poll() is not None or "video: H.264" in studio.log(), "a stream"
-            )
+
+        def arrived():
+            return "video: H.264" in studio.log()
+
+        def call():
+            caller = push(f"{address}?mode=caller", form="mpegts")
+            wait_until(lambda: arrived() or caller.poll() is not None, "the caller's fate")
+
+        # A caller that comes before the listener gives up after 3 s.
+        while not arrived():
+            call()
         page = open_page(address_of_page(edge) + "?channel=stage:srt")
         frames = look(page, 30)
         assert_moves_on(frames)

@@ -69,6 +69,7 @@ function choosePlayer(video) {
 
 const player = choosePlayer(element("video"));
 if (player) {
+  stats.askedAt = performance.now();
   const feed = new Feed(channel, {
     open: () => setState(player.started ? "live" : "waiting"),
     message: (data) => player.message(data),

@@ -191,23 +191,6 @@ async def test_the_page_is_told_when_the_studio_is_away():
                     break
 
 
-async def test_what_an_edge_that_never_answers_misses_is_not_kept():
-    programme = Programme()
-    reached = asyncio.Event()
-
-    async def stands_still(reader, writer):
-        await reader.readuntil(b"\r\n\r\n")
-        reached.set()
-        await asyncio.Event().wait()
-
-    server = await asyncio.start_server(stands_still, "127.0.0.1", 0)
-    link = Link("ws://{}:{}".format(*server.sockets[0].getsockname()), CHANNEL, "")
-    async with server, running(link):
-        await reached.wait()
-        push(link, programme, 100)
-        assert (link.sent, link.dropped) == (0, 100)
-
-
 async def test_a_studio_whose_edge_stops_reading_drops_up_to_a_sync_point():
     programme = Programme()
     async with edge_with_intake() as (edge, address):

@@ -76,7 +76,9 @@ class FfmpegFeed:
                 *("-probesize", str(PROBE_BYTES), "-analyzeduration", str(PROBE_US)),
                 *("-i", self._address, "-map", "0:v:0?", "-map", "0:a:0?", "-c", "copy"),
                 *("-flush_packets", "1", "-f", "flv", "pipe:1"),
-                **{"stdin": DEVNULL, "stdout": PIPE, "stderr": PIPE},
+                stdin=DEVNULL,
+                stdout=PIPE,
+                stderr=PIPE,
             )
             try:
                 await self._carry(process)

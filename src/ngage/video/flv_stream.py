@@ -8,8 +8,8 @@ from ngage.errors import MediaError
 from ngage.video.flv import Demuxer
 from ngage.video.units import Unit
 
-# 4 s of 30 Mbit/s: no picture is larger.
-TAG_BYTES_MAX = 16 << 20
+# 2 s of 30 Mbit/s: no picture is larger.
+TAG_BYTES_MAX = 8 << 20
 
 _SIGNATURE = b"FLV"
 _HEADER_BYTES, _TAG_HEADER_BYTES, _SIZE_BYTES = 9, 11, 4

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import picows
 
 from ngage.api import Edge
-from ngage.errors import CloseCode, NgageError, StartError
+from ngage.errors import NgageError, StartError
 from ngage.keys import key_matches
 from ngage.options import join_address, split_address
 from ngage.video.channel import REPORT_SECONDS, VideoChannel
@@ -25,6 +25,7 @@ PREFIX = "/studio/"
 MESSAGE_BYTES_MAX = 2 << 20
 # A studio sends many messages a second; one that is silent for so long is asked, then given up.
 IDLE_SECONDS = 5.0
+REASON_BYTES_MAX = 123  # RFC 6455, 5.5: a control frame has 125 bytes, two are the code
 AWAY = "No picture: the studio is away."
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,9 @@ class Intake:
 
     def _send_away(self) -> None:
         for link in list(self._links.values()):
-            link.end(CloseCode.SERVICE_RESTART, "this edge ends or is replaced: connect again")
+            link.end(
+                picows.WSCloseCode.SERVICE_RESTART, "this edge ends or is replaced: connect again"
+            )
 
     async def _report(self) -> None:
         while True:
@@ -112,39 +115,35 @@ class _Link(picows.WSListener):
         self._channel = channel
         self._links = links
         self._transport: picows.WSTransport | None = None
-        self._ended = False
 
-    def end(self, code: CloseCode, reason: str) -> None:
-        """Say why, and hang up; what still comes is not published."""
-        self._ended = True
+    def end(self, code: picows.WSCloseCode, reason: str) -> None:
+        """Say why, and hang up."""
         if self._transport:
-            frame = code.to_bytes(2, "big") + reason.encode()[:123]
-            self._transport.send(picows.WSMsgType.CLOSE, frame)
+            self._transport.send_close(code, reason.encode()[:REASON_BYTES_MAX])
             self._transport.disconnect()
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
         self._transport = transport
         if self._name in self._links:  # two were admitted at once
-            self.end(CloseCode.POLICY_VIOLATION, f"another studio pushes to {self._name}")
+            self.end(picows.WSCloseCode.POLICY_VIOLATION, f"another studio pushes to {self._name}")
             return
         self._links[self._name] = self
         self._channel.begin()
         log.info("a studio pushes to %s", self._name)
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
-        if self._ended:
+        if transport.is_close_frame_sent:  # picows goes on after an error of its own
             return
         if frame.msg_type is picows.WSMsgType.CLOSE:
-            transport.send(picows.WSMsgType.CLOSE, frame.get_payload_as_bytes()[:2])
-            transport.disconnect()
+            self.end(frame.get_close_code(), "")
         elif frame.msg_type is picows.WSMsgType.BINARY and frame.fin:
             try:
                 self._channel.accept(frame.get_payload_as_bytes())
             except (ValueError, NgageError) as error:
                 log.warning("the studio of %s is sent away: %s", self._name, error)
-                self.end(CloseCode.INVALID_PAYLOAD, str(error))
+                self.end(picows.WSCloseCode.INVALID_TEXT, str(error))
         elif frame.msg_type is not picows.WSMsgType.PONG:
-            self.end(CloseCode.UNSUPPORTED_DATA, "one media message in each binary frame")
+            self.end(picows.WSCloseCode.UNSUPPORTED_DATA, "one media message in each binary frame")
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
         if self._links.get(self._name) is self:

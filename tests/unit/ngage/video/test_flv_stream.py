@@ -26,16 +26,19 @@ def units(data, size):
 def test_it_finds_every_packet_at_its_time(clip):
     found = units(clip.read_bytes(), 1 << 20)
     with av.open(str(clip)) as container:
-        packets = [p for p in container.demux() if p.size and p.dts is not None]
-    for kind, stream in ((VideoUnit, "video"), (AudioUnit, "audio")):
-        mine = [unit for unit in found if isinstance(unit, kind)]
-        theirs = [p for p in packets if p.stream.type == stream]
-        assert [u.dts for u in mine] == [p.dts * 90 for p in theirs]
-        if kind is VideoUnit:
-            assert [u.cts for u in mine] == [(p.pts - p.dts) * 90 for p in theirs]
-            assert [u.key for u in mine] == [p.is_keyframe for p in theirs]
-        else:
-            assert [u.sample for u in mine] == [bytes(p) for p in theirs]
+        packets = [
+            (p.stream.type, p.dts, p.pts, p.is_keyframe, bytes(p))
+            for p in container.demux()
+            if p.size and p.dts is not None
+        ]
+    videos = [unit for unit in found if isinstance(unit, VideoUnit)]
+    audios = [unit for unit in found if isinstance(unit, AudioUnit)]
+    assert [(u.dts, u.dts + u.cts, u.key) for u in videos] == [
+        (dts * 90, pts * 90, key) for kind, dts, pts, key, _ in packets if kind == "video"
+    ]
+    assert [(u.dts, u.sample) for u in audios] == [
+        (dts * 90, data) for kind, dts, _, _, data in packets if kind == "audio"
+    ]
     assert [type(u) for u in found if isinstance(u, VideoConfig | AudioConfig)] == [
         VideoConfig,
         AudioConfig,

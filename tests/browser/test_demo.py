@@ -154,8 +154,8 @@ def test_without_an_encoder_the_demo_says_so_and_runs_the_rest(tmp_path, open_pa
         assert daemon.log().count("no picture: install ngage[video]") == 1
 
 
-def test_a_browser_without_media_source_is_told(demo, open_page):
-    remove = "delete window.MediaSource; delete window.ManagedMediaSource;"
+def test_a_browser_that_cannot_play_is_told(demo, open_page):
+    remove = "delete window.MediaSource; delete window.VideoDecoder;"
     page = open_page(address(demo), lambda page: page.add_init_script(remove))
     until(page, "ngage.state === 'unsupported'")
     assert "Media Source Extensions" in page.locator("#message").inner_text()

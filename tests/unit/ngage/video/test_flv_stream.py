@@ -7,7 +7,7 @@ from ngage.errors import MediaError  # noqa: E402
 from ngage.video.flv_stream import TAG_BYTES_MAX, FlvStream  # noqa: E402
 from ngage.video.units import AudioConfig, AudioUnit, VideoConfig, VideoUnit  # noqa: E402
 from tests.helpers.clips import make_clip  # noqa: E402
-from tests.helpers.media import AVCC  # noqa: E402
+from tests.helpers.media import AAC, AVCC  # noqa: E402
 
 HEADER = b"FLV\1\5\0\0\0\x09\0\0\0\0"
 
@@ -78,6 +78,18 @@ def test_what_it_cannot_read_is_named(data, said):
 
 def tag(body, time):
     return b"\x09" + len(body).to_bytes(3, "big") + time + bytes(3) + body + bytes(4)
+
+
+def test_an_empty_sequence_header_of_sound_waits_for_the_real_one():
+    """What FFmpeg writes when it copies ADTS, out of MPEG-TS, into FLV."""
+
+    def sound(body):
+        return b"\x08" + tag(b"\xaf" + body, bytes(4))[1:]
+
+    (config, unit) = FlvStream().receive(
+        HEADER + sound(b"\0") + sound(b"\0" + AAC) + sound(b"\1AAC")
+    )
+    assert (config.config, unit.sample) == (AAC, b"AAC")
 
 
 def test_times_have_their_upper_bits_behind_the_lower():

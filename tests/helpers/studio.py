@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from typing import IO, Self
 
 from tests.helpers.daemon import Daemon
@@ -36,12 +37,12 @@ def run_studio(*arguments: str) -> tuple[int, str]:
 
 
 class Studio:
-    """A running one; a context manager that leaves no process behind."""
+    """A running one; a context manager that leaves no process behind. `wrapper` runs another."""
 
     source: str
 
-    def __init__(self, *arguments: str) -> None:
-        self.command = [*COMMAND, *arguments]
+    def __init__(self, *arguments: str, wrapper: Sequence[str] = ()) -> None:
+        self.command = [*wrapper, *COMMAND, *arguments]
         self.process: subprocess.Popen[bytes]
         self.stderr: IO[bytes]
 

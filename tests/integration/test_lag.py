@@ -24,21 +24,19 @@ PADDING = bytes(8192)
 POLICIES = ("latest", "keyframe", "ring", "reliable")
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(backend, bound) for backend in BACKENDS for bound in BOUNDS],
-    ids=lambda chosen: f"{chosen[0]}-{chosen[1]}",
-)
+@pytest.fixture(scope="module", params=BOUNDS)
+def bound(request: pytest.FixtureRequest) -> str:
+    return BOUNDS[request.param]
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
 def edge(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, bound: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Daemon]:
-    backend, bound = request.param
     config: Path = tmp_path_factory.mktemp("lag") / "edge.toml"
-    config.write_text(
-        "".join(f'[channels.{lag}]\nlag = "{lag}"\n{BOUNDS[bound]}\n' for lag in POLICIES)
-    )
+    config.write_text("".join(f'[channels.{lag}]\nlag = "{lag}"\n{bound}\n' for lag in POLICIES))
     arguments = ["--config", str(config), *settings(send_buffer_bytes=16384)]
-    with Daemon(*arguments, "--backend", backend) as daemon:
+    with Daemon(*arguments, "--backend", request.param) as daemon:
         yield daemon
 
 

@@ -202,6 +202,7 @@ class Edge:
         name: str,
         *,
         lag: str | None = None,
+        lag_ms: int | None = None,
         history: int | None = None,
         ring_bytes: int | None = None,
         tick_ms: int | None = None,
@@ -209,7 +210,8 @@ class Edge:
     ) -> Channel:
         """The channel `name`, created if it is new.
 
-        lag: what a slow subscriber gets, `latest`, `keyframe`, `ring` or `reliable`. history:
+        lag: what a slow subscriber gets, `latest`, `keyframe`, `ring` or `reliable`. lag_ms: how
+        far behind it may be, in milliseconds; 0 is as far as the log goes back. history:
         publications held, rounded up to a power of two. ring_bytes: bytes held. tick_ms:
         milliseconds between sends, 0 at once. deflate: compress for clients that can inflate.
         What is not given comes from the settings; a channel that exists stays as it is. Raises
@@ -217,6 +219,7 @@ class Edge:
         """
         given = {
             "lag": lag,
+            "lag_ms": lag_ms,
             "history": history,
             "ring_bytes": ring_bytes,
             "tick_ms": tick_ms,

@@ -123,6 +123,7 @@ class Bridge:
                 lag=LAGS[options.lag],
                 ring_frames=frames,
                 ring_bytes=options.ring_bytes,
+                lag_ms=options.lag_ms,
                 tick_ms=options.tick_ms,
                 deflate=options.deflate,
                 epoch=epoch,

@@ -31,6 +31,7 @@ PREFIX = "NGAGE_"
 LAG = Choice(("latest", "keyframe", "ring", "reliable"))
 HISTORY = Whole(2, 1048576)
 RING_BYTES = Whole(4096, 1 << 30)
+LAG_MS = Whole(0, 60000)
 TICK_MS = Whole(0, 60000)
 
 
@@ -48,6 +49,7 @@ class ChannelOptions:
     """What a channel keeps, and what it does with a subscriber who is too slow."""
 
     lag: str = option("ring", LAG, "what a slow subscriber gets")
+    lag_ms: int = option(0, LAG_MS, "milliseconds a slow subscriber may be behind; 0: the log's")
     history: int = option(1024, HISTORY, "publications held, rounded up to a power of two")
     ring_bytes: int = option(16 << 20, RING_BYTES, "bytes of publications held")
     tick_ms: int = option(0, TICK_MS, "milliseconds between sends; 0 sends at once")
@@ -122,6 +124,7 @@ class Settings:
 
     # Channels
     channel_lag: str = option("ring", LAG, "lag of channels that declare none", live=True)
+    channel_lag_ms: int = option(0, LAG_MS, "lag_ms likewise", live=True)
     channel_history: int = option(1024, HISTORY, "history where none is declared", live=True)
     channel_ring_bytes: int = option(16 << 20, RING_BYTES, "ring_bytes likewise", live=True)
     channel_tick_ms: int = option(0, TICK_MS, "tick_ms likewise", live=True)
@@ -166,6 +169,7 @@ class Settings:
         """Options of a channel nobody declared."""
         return ChannelOptions(
             lag=self.channel_lag,
+            lag_ms=self.channel_lag_ms,
             history=self.channel_history,
             ring_bytes=self.channel_ring_bytes,
             tick_ms=self.channel_tick_ms,

@@ -28,7 +28,7 @@ from ngage_core.span cimport Span
 from ngage_core.sysio cimport (
     SOL_SOCKET, SO_REUSEADDR, pthread_create, pthread_join, sem_destroy, sem_init, sem_wait,
     sys_bind, sys_close, sys_eventfd, sys_listen, sys_local_name, sys_option, sys_socket,
-    sys_yield,
+    sys_now_ms, sys_yield,
 )
 from ngage_core.thread cimport listener_open, thread_main
 
@@ -175,6 +175,7 @@ cdef inline uint64_t publish(Control *control, Channel *channel, Payload *payloa
     cdef Shard *shard
     while channel_full_for(channel, size):
         retire(&control.hub.reclaim, channel_evict(channel), RETIRED_PAYLOAD)
+    payload.published_ms = <uint32_t> sys_now_ms()
     offset = channel_append(channel, payload)
     ng_fence()
     for number in range(control.running):

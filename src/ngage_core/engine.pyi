@@ -86,6 +86,7 @@ class Engine:
         lag: int,
         ring_frames: int,
         ring_bytes: int,
+        lag_ms: int = 0,
         tick_ms: int = 0,
         deflate: bool = True,
         epoch: int = 0,

@@ -72,6 +72,7 @@ def limits():
         "ring_bytes_max": bound.RING_BYTES_MAX,
         "publication_bytes_max": bound.PUBLICATION_BYTES_MAX,
         "tick_ms_max": bound.TICK_MS_MAX,
+        "lag_ms_max": bound.LAG_MS_MAX,
         "paths_max": bound.PATHS_MAX,
         "http_response_bytes_max": bound.HTTP_RESPONSE_BYTES_MAX,
         "message_bytes_max": bound.MESSAGE_BYTES_MAX,
@@ -201,14 +202,15 @@ cdef class Engine:
 
     # Channels
 
-    def channel(self, str name not None, *, int lag, ring_frames, ring_bytes, tick_ms=0,
-                bint deflate=True, epoch=0, first=1):
+    def channel(self, str name not None, *, int lag, ring_frames, ring_bytes, lag_ms=0,
+                tick_ms=0, bint deflate=True, epoch=0, first=1):
         cdef bytes text = name.encode("utf-8")
         cdef const uint8_t *data = <const uint8_t *> <char *> text
         cdef size_t size = <size_t> len(text)
         cdef uint64_t frames = in_range(
             "ring_frames", ring_frames, bound.RING_FRAMES_MIN, bound.RING_FRAMES_MAX)
         cdef uint64_t held = in_range("ring_bytes", ring_bytes, 1, bound.RING_BYTES_MAX)
+        cdef uint32_t age = in_range("lag_ms", lag_ms, 0, bound.LAG_MS_MAX)
         cdef uint32_t tick = in_range("tick_ms", tick_ms, 0, bound.TICK_MS_MAX)
         cdef uint32_t restored = in_range("epoch", epoch, 0, 0xFFFFFFFF)
         cdef uint64_t head = in_range("first", first, 1, OFFSET_MAX if restored else 1)
@@ -234,6 +236,7 @@ cdef class Engine:
         if channel == NULL:
             raise MemoryError
         channel.lag = lag
+        channel.lag_ms = age
         channel.tick_ms = tick
         channel.deflate = deflate
         channel.bytes_max = held

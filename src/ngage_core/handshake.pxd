@@ -19,13 +19,15 @@ from ngage_core.conn cimport (
 from ngage_core.deflate cimport WINDOW_BITS_MAX
 from ngage_core.hub cimport Rules, is_trusted_proxy, origin_allowed
 from ngage_core.lifecycle cimport ping_interval_ms, set_deadline, set_ping_deadline, subscribe
-from ngage_core.limits cimport ANSWER_BYTES_MAX, CHANNEL_NAME_BYTES_MAX
+from ngage_core.limits cimport ANSWER_BYTES_MAX, CHANNEL_NAME_BYTES_MAX, LAG_NOTSENT_BYTES
 from ngage_core.members cimport Subscription
 from ngage_core.own cimport own_room
 from ngage_core.sha1 cimport ACCEPT_KEY_BYTES, accept_key_of
 from ngage_core.shard cimport Shard
 from ngage_core.span cimport Span, cut, cut_last, span_of
-from ngage_core.sysio cimport AF_INET, AF_INET6, inet_pton
+from ngage_core.sysio cimport (
+    AF_INET, AF_INET6, IPPROTO_TCP, TCP_NOTSENT_LOWAT, inet_pton, sys_option,
+)
 from ngage_core.upgrade cimport Request, parse_head
 from ngage_core.wheel cimport tick_of
 
@@ -235,6 +237,9 @@ cdef inline void upgrade_raw(Shard *shard, uint32_t index, const Request *reques
     if place_cursor(shard, request, channel, subscription, &resume):
         refuse(shard, index, 400, b"since is EPOCH:OFFSET")
         return
+    if channel.lag_ms:
+        sys_option(shard.slab.conns[index].fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
+                   <int> LAG_NOTSENT_BYTES)
     if resume.asked:
         shard.counters.recovered += resume.recovered
         shard.counters.not_recovered += not resume.recovered

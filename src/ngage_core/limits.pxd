@@ -20,6 +20,10 @@ cdef enum:
     RING_BYTES_MAX = 1073741824
     PUBLICATION_BYTES_MAX = 67108864
     TICK_MS_MAX = 60000
+    LAG_MS_MAX = 60000
+    # What may wait in a socket unsent, where lag is bounded by time: a quarter of a second at
+    # 500 kbit/s. The default of 64 KiB would be a second, which no cursor can take back.
+    LAG_NOTSENT_BYTES = 16384
 
     # HTTP
     HEAD_BYTES_MAX = 16384

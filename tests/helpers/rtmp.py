@@ -6,27 +6,6 @@ from tests.oracle.chunks import Message
 PART_BYTES = 1536
 CONTROL, COMMAND, AUDIO, VIDEO = 2, 3, 4, 6  # chunk streams
 
-# x264, 640x360, High, level 3.0.
-SPS = bytes.fromhex("6764001eacb405017fcb080000030008000003 01e478b175".replace(" ", ""))
-PPS = bytes.fromhex("68ef0fcb")
-AVCC = bytes.fromhex("0164001effe10018") + SPS + b"\1\0\4" + PPS + b"\xfd\xf8\xf8\0"
-AAC_CONFIG = bytes.fromhex("1210")  # LC, 44100 Hz, stereo
-IDR = b"\x65idr"
-SLICE = b"\x41slice"
-
-
-def sample(*units, length_bytes=4):
-    """NAL units as they stand in a container."""
-    return b"".join(len(unit).to_bytes(length_bytes, "big") + unit for unit in units)
-
-
-def video_tag(kind, data, cts_ms=0, frame=1):
-    return bytes((frame << 4 | 7, kind)) + cts_ms.to_bytes(3, "big", signed=True) + data
-
-
-def audio_tag(kind, data):
-    return bytes((0xAF, kind)) + data
-
 
 class Peer:
     """`sent` holds what is to be sent; the calls add to it."""

@@ -31,7 +31,9 @@ def write(kind, value=None):
         case "ecma array":
             return b"\x08" + struct.pack(">I", len(value)) + pairs(value)
         case "strict array":
-            return b"\x0a" + struct.pack(">I", len(value)) + b"".join(write(*item) for item in value)
+            return (
+                b"\x0a" + struct.pack(">I", len(value)) + b"".join(write(*item) for item in value)
+            )
         case "date":
             return b"\x0b" + struct.pack(">dh", value, 0)
         case "long string":

@@ -81,9 +81,8 @@ def read_chunk(rest, streams, size):
     at += len(long_time)
     if known.body is not None and kind != 3:
         raise Refused
-    if known.body is None and ident not in streams:
-        if kind > 1 or len(streams) == CHUNK_STREAMS_MAX:
-            raise Refused
+    if ident not in streams and (kind > 1 or len(streams) == CHUNK_STREAMS_MAX):
+        raise Refused
     if kind != 3:
         known.extended = extended
         known.delta = int.from_bytes(long_time or header[:3], "big")

@@ -35,7 +35,9 @@ def test_what_encoders_send():
     assert aac.parse(bytes.fromhex("120856e500")) == (44100, 1)
 
 
-@given(st.sampled_from(RATES[2:]) | st.integers(1, 65535), st.sampled_from([(1, 1), (6, 6), (7, 8)]))
+@given(
+    st.sampled_from(RATES[2:]) | st.integers(1, 65535), st.sampled_from([(1, 1), (6, 6), (7, 8)])
+)
 def test_rates_and_channels(rate, layout):
     assert aac.parse(config(2, rate, layout[0])) == (rate, layout[1])
 

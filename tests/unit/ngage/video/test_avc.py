@@ -6,21 +6,18 @@ from hypothesis import strategies as st
 
 from ngage.errors import MediaError
 from ngage.video import avc, mp4
-from tests.helpers.rtmp import AVCC, IDR, PPS, SLICE, SPS, sample
-
-# SPS of 320x240; PPS of id 1, and another of id 0.
-SPS_SMALL = bytes.fromhex("6764000dacd94141fa10000003001000000303 20f14299 60".replace(" ", ""))
-PPS_1 = bytes.fromhex("684ee3cb")
-PPS_OTHER = bytes.fromhex("68ebe3cb22c0")
-
-
-def record(*units, length_bytes=4):
-    """A configuration record without the extension of the High profiles."""
-    sets = [unit for unit in units if unit[0] & 31 == 7]
-    pictures = [unit for unit in units if unit[0] & 31 == 8]
-    out = bytes((1, *SPS[1:4], 0xFC | length_bytes - 1, 0xE0 | len(sets)))
-    out += sample(*sets, length_bytes=2) + bytes((len(pictures),))
-    return out + sample(*pictures, length_bytes=2)
+from tests.helpers.media import (
+    AVCC,
+    IDR,
+    PPS,
+    PPS_1,
+    PPS_OTHER,
+    SLICE,
+    SPS,
+    SPS_SMALL,
+    record,
+    sample,
+)
 
 
 def test_a_record_is_kept_as_it_is():

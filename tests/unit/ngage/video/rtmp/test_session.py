@@ -9,19 +9,8 @@ from hypothesis import strategies as st
 from ngage.video.rtmp import session
 from ngage.video.rtmp.session import End, Refused, Session
 from ngage.video.units import AudioConfig, AudioUnit, Metadata, VideoConfig, VideoUnit
-from tests.helpers.rtmp import (
-    AAC_CONFIG,
-    AVCC,
-    COMMAND,
-    CONTROL,
-    IDR,
-    PART_BYTES,
-    SLICE,
-    Peer,
-    audio_tag,
-    sample,
-    video_tag,
-)
+from tests.helpers.media import AAC_CONFIG, AVCC, IDR, SLICE, audio_tag, sample, video_tag
+from tests.helpers.rtmp import COMMAND, CONTROL, PART_BYTES, Peer
 from tests.oracle import amf0
 
 SUCCESS, START = "NetConnection.Connect.Success", "NetStream.Publish.Start"

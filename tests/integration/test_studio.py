@@ -13,7 +13,7 @@ from ngage.studio.link import Link
 from ngage.video import message
 from ngage.video.entry import Entry
 from ngage.video.intake import AWAY, MESSAGE_BYTES_MAX, Intake
-from tests.helpers.media import Programme
+from tests.helpers.programme import Programme
 from tests.helpers.wait import eventually
 
 CHANNEL = "stage:main"

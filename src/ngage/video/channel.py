@@ -22,6 +22,8 @@ LIVE_CHANNEL = "live"
 # 30 pictures and 47 sound frames a second: 6 s, which is six groups of pictures of one second.
 HISTORY = 512
 RING_BYTES = 8 << 20
+# A picture that is later is worth less than the next key frame.
+LAG_MS = 400
 INFO_TICK_MS = 500
 REPORT_SECONDS = 1.0
 
@@ -31,7 +33,12 @@ class VideoChannel:
 
     def __init__(self, edge: "Edge", name: str) -> None:
         self._video: Channel = edge.channel(
-            name, lag="keyframe", history=HISTORY, ring_bytes=RING_BYTES, deflate=False
+            name,
+            lag="keyframe",
+            lag_ms=LAG_MS,
+            history=HISTORY,
+            ring_bytes=RING_BYTES,
+            deflate=False,
         )
         self._info: Channel = edge.channel(f"{name}:info", lag="latest", tick_ms=INFO_TICK_MS)
         self._delays_ms: list[float] = []

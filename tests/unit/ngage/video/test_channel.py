@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ngage.video.channel import VideoChannel
-from tests.helpers.media import Programme
+from tests.helpers.programme import Programme
 
 
 class Channel:

@@ -6,7 +6,8 @@ from ngage.video import message, mp4
 from ngage.video.entry import Entries, Entry
 from ngage.video.message import Flag, Message, Type
 from ngage.video.packager import Packager
-from tests.helpers.media import AAC, Programme
+from tests.helpers.media import AAC_CONFIG
+from tests.helpers.programme import Programme
 
 
 def test_key_frames_of_the_first_track_are_sync_points():
@@ -27,7 +28,7 @@ def test_sound_is_within_where_there_is_a_picture_and_a_sync_point_where_there_i
     assert entries.read(sound) is Entry.WITHIN
     packager = Packager()
     alone = Entries()
-    alone.read(packager.describe(None, mp4.Audio(AAC, 44_100, 2), {}).data)
+    alone.read(packager.describe(None, mp4.Audio(AAC_CONFIG, 44_100, 2), {}).data)
     assert alone.read(packager.sound(0, b"AAC", t_in_us=0).data) is Entry.SYNC
 
 

@@ -7,7 +7,7 @@ from ngage.errors import MediaError  # noqa: E402
 from ngage.video.flv_stream import TAG_BYTES_MAX, FlvStream  # noqa: E402
 from ngage.video.units import AudioConfig, AudioUnit, VideoConfig, VideoUnit  # noqa: E402
 from tests.helpers.clips import make_clip  # noqa: E402
-from tests.helpers.media import AAC, AVCC  # noqa: E402
+from tests.helpers.media import AAC_CONFIG, AVCC  # noqa: E402
 
 HEADER = b"FLV\1\5\0\0\0\x09\0\0\0\0"
 
@@ -87,9 +87,9 @@ def test_an_empty_sequence_header_of_sound_waits_for_the_real_one():
         return b"\x08" + tag(b"\xaf" + body, bytes(4))[1:]
 
     (config, unit) = FlvStream().receive(
-        HEADER + sound(b"\0") + sound(b"\0" + AAC) + sound(b"\1AAC")
+        HEADER + sound(b"\0") + sound(b"\0" + AAC_CONFIG) + sound(b"\1AAC")
     )
-    assert (config.config, unit.sample) == (AAC, b"AAC")
+    assert (config.config, unit.sample) == (AAC_CONFIG, b"AAC")
 
 
 def test_times_have_their_upper_bits_behind_the_lower():

@@ -3,10 +3,10 @@
 from ngage.video import message, mp4
 from ngage.video.message import Flag
 from ngage.video.packager import Packager
-from tests.helpers.media import AAC, AVCC
+from tests.helpers.media import AAC_CONFIG, AVCC
 
 VIDEO = mp4.Video(AVCC)
-AUDIO = mp4.Audio(AAC, 44_100, 2)
+AUDIO = mp4.Audio(AAC_CONFIG, 44_100, 2)
 ABOUT = {"width": 64, "height": 48, "fps": 30}
 
 

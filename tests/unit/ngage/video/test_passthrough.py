@@ -2,13 +2,12 @@
 
 import pytest
 
-from ngage.video import h264, message
+from ngage.video import message
 from ngage.video.message import Flag, Type
 from ngage.video.passthrough import HELD_UNITS_MAX, HOLD_TICKS, Passthrough
 from ngage.video.units import AudioConfig, AudioUnit, Ended, Metadata, VideoConfig, VideoUnit
+from tests.helpers.media import AVCC
 
-SPS = bytes.fromhex("6764001eacb405017fcb08000003000800000301e478b175")
-AVCC = h264.avcc([SPS, bytes.fromhex("68ef0fcb")])
 VIDEO = VideoConfig(0, AVCC, 64, 48)
 AUDIO = AudioConfig(0, b"\x12\x10", 44_100, 2)
 

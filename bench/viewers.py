@@ -146,7 +146,7 @@ def watched(
     return Cost(spent / lasted, received / lasted)
 
 
-def watch(address: tuple[str, int], says: Sequence[bytes], viewers: int, pipe) -> None:  # type: ignore[no-untyped-def]
+def watch(address: tuple[str, int], says: Sequence[bytes], viewers: int, pipe) -> None:
     """The crowd's process: connect all, say what there is to say, drain."""
     with contextlib.ExitStack() as sockets, selectors.EpollSelector() as selector:
         for _ in range(viewers):
@@ -166,7 +166,7 @@ def watch(address: tuple[str, int], says: Sequence[bytes], viewers: int, pipe) -
         while True:
             for key, _ in selector.select():
                 if key.fileobj is not pipe:
-                    received += key.fileobj.recv_into(buffer)  # type: ignore[union-attr]
+                    received += key.fileobj.recv_into(buffer)
                 elif pipe.recv() == "count":
                     received = 0
                 else:

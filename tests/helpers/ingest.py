@@ -35,9 +35,10 @@ class Ingest:
 
     async def consume(self, publisher):
         self.publishers.append(publisher)
-        self.publications.append([])
+        given = []
+        self.publications.append(given)
         async for unit in publisher:
-            self.publications[-1].append(unit)
+            given.append(unit)
 
     def url(self, path="live/secret"):
         return f"rtmp://127.0.0.1:{self.server.address[1]}/{path}"
@@ -69,8 +70,9 @@ class Client:
             await self.writer.wait_closed()
 
     async def send(self):
-        self.writer.write(self.peer.take())
-        await self.writer.drain()
+        if sent := self.peer.take():
+            self.writer.write(sent)
+            await self.writer.drain()
 
     async def hear(self, code):
         """Read until an answer has this code."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +14,9 @@ from tests.helpers.media import AVCC, video_tag
 from tests.helpers.wait import eventually
 
 av = pytest.importorskip("av")
-np = pytest.importorskip("numpy")
+pytest.importorskip("numpy")
 
+ROOT = Path(__file__).parents[2]
 FFMPEG = shutil.which("ffmpeg")
 needs_ffmpeg = pytest.mark.skipif(not FFMPEG, reason="ffmpeg is not installed")
 
@@ -86,11 +89,11 @@ async def test_ffmpeg_is_told_why_it_may_not_publish(clip, path, reason):
 
 
 @needs_ffmpeg
-async def test_ffmpeg_is_told_which_codec_cannot_be_carried(clip):
+async def test_the_codec_that_cannot_be_carried_is_named(clip):
     async with Ingest() as ingest:
-        status, _ = await ffmpeg(clip, ingest.url(), "-c:v", "flv1", "-an")
+        # It looks for answers between packets; a clip so short may be over before it does.
+        await ffmpeg(clip, ingest.url(), "-c:v", "flv1", "-an")
         (reason,) = await ingest.ended()
-    assert status != 0
     assert reason.startswith("Sorenson H.263 cannot be carried")
 
 
@@ -122,30 +125,23 @@ async def test_a_second_publisher_is_refused_while_the_first_lives(clip):
         await eventually(lambda: ingest.publications[0], "a unit of the first")
 
 
-def encode(url, *codecs):
-    """Push a second of pictures, one track for each codec; the error that came of it."""
-    try:
-        with av.open(url, "w", format="flv") as container:
-            streams = [container.add_stream(codec, rate=25) for codec in codecs]
-            for stream in streams:
-                stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-            for n in range(25):
-                image = np.full((360, 320), 60 + n, dtype=np.uint8)
-                for stream in streams:
-                    frame = av.VideoFrame.from_ndarray(image, format="yuv420p")
-                    frame.pts = n
-                    container.mux(stream.encode(frame))
-            for stream in streams:
-                container.mux(stream.encode())
-    except OSError as error:
-        return error
-    return None
+async def encode(url, *codecs):
+    """Push pictures with the libraries of a newer FFmpeg; the exit status.
+
+    In a process of its own, for PyAV holds the GIL while it connects.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(ROOT / "tests/helpers/push.py"), url, *codecs),
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    return await process.wait()
 
 
 async def test_hevc_is_refused_by_its_name():
     """A newer FFmpeg sends it with an extended header."""
     async with Ingest() as ingest:
-        await asyncio.to_thread(encode, ingest.url(), "libx265")
+        await encode(ingest.url(), "libx265")
         assert await ingest.ended() == [
             "HEVC cannot be carried, only H.264: choose it in the encoder"
         ]
@@ -153,7 +149,7 @@ async def test_hevc_is_refused_by_its_name():
 
 async def test_several_renditions_in_one_connection():
     async with Ingest() as ingest:
-        assert await asyncio.to_thread(encode, ingest.url(), "libx264", "libx264") is None
+        assert await encode(ingest.url(), "libx264", "libx264") == 0
         await ingest.ended()
     (given,) = ingest.publications
     for track in (0, 1):

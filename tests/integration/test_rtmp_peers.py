@@ -45,7 +45,9 @@ async def test_a_silent_publisher_is_replaced():
         assert await ingest.ended() == ["silent, and another publisher has taken over"]
         second.peer.video(0, BEGUN[0])
         await second.send()
-        await eventually(lambda: len(ingest.publications[1]) == 1, "a unit of the second")
+        await eventually(
+            lambda: [len(given) for given in ingest.publications] == [1, 1], "a unit of the second"
+        )
 
 
 async def test_a_publisher_that_stays_silent_is_ended():

@@ -158,7 +158,10 @@ class Connection(asyncio.Protocol):
             return
         if self._holds:
             self._transport.resume_reading()
-        self._transport.write_eof()
+        try:
+            self._transport.write_eof()
+        except OSError:  # the peer has gone, and nobody has told us yet
+            self.abort()
 
     def _arm(self, seconds: float) -> None:
         self._timer.cancel()

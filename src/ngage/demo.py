@@ -1,4 +1,4 @@
-"""The demo: a live picture in a `keyframe` channel and a page that plays it."""
+"""The demo: a live picture in a `keyframe` channel and a page that plays it; the same as HLS."""
 
 import asyncio
 import json
@@ -10,6 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from ngage.video import VideoUnavailable
+from ngage.video.hls import Hls
 
 if TYPE_CHECKING:
     from ngage.api import Channel, Edge
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 VIDEO_CHANNEL = "demo:video"
 INFO_CHANNEL = "demo:info"
+HLS_BASE = "/hls/demo"
 
 # 30 pictures and 47 sound frames a second: 6 s, which is six groups of pictures.
 _HISTORY = 512
@@ -50,6 +52,7 @@ async def run(edge: "Edge", file: Path | None, log: logging.Logger) -> None:
 
 class _Show:
     def __init__(self, edge: "Edge") -> None:
+        self._edge = edge
         self._video: Channel = edge.channel(
             VIDEO_CHANNEL, lag="keyframe", history=_HISTORY, ring_bytes=_RING_BYTES, deflate=False
         )
@@ -84,10 +87,13 @@ class _Show:
         from ngage.video.source import Source  # noqa: PLC0415, only after _open() has found PyAV
 
         async with Source(programme) as source:
+            hls = Hls(self._edge, HLS_BASE)
             self._video.preamble(source.init)
+            hls.message(source.init)
             async for parts in source:
                 for part in parts:
                     self._video.publish(part.data, sync=part.sync)
+                    hls.message(part.data)
                 self._delays_us.append(time.time_ns() // 1000 - parts[-1].t_in_us)
                 self._dropped = source.dropped
 

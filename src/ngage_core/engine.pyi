@@ -192,8 +192,8 @@ class Engine:
 
     def counters(self) -> dict[str, int]:
         """Counters and gauges summed over shards (names in counters.pxd). Gauges that must return
-        to zero: connections, subscriptions, inbound_states, outboxes, held_bytes, waiting. What ends in
-        _max is the largest value so far."""
+        to zero: connections, subscriptions, inbound_states, outboxes, held_bytes, waiting. What
+        ends in _max is the largest value so far."""
 
     def shard_counters(self) -> list[dict[str, int]]:
         """The same for each shard, with cpu_us (thread CPU time) added."""

@@ -107,9 +107,7 @@ def test_head_and_get_share_a_connection(edge: ngage.Edge) -> None:
 @pytest.mark.parametrize("value", ["close", "Close", "keep-alive, close", "close, te"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("path", ["/a", "/empty", "/long"])
-def test_connection_close_is_honoured(
-    edge: ngage.Edge, value: str, method: str, path: str
-) -> None:
+def test_connection_close_is_honoured(edge: ngage.Edge, value: str, method: str, path: str) -> None:
     with Raw(edge.address) as client:
         answer = client.ask(path, method, Connection=value)
         assert answer.headers["connection"] == "close"

@@ -39,6 +39,15 @@ class Edge:
     def serve(self, path, body, content_type, headers=None):
         self.pages[path] = body, content_type, headers or {}
 
+    def serve_playlist(self, path, playlist):
+        self.pages[path] = playlist, "", {}
+
+    def expect(self, path, seconds):
+        self.pages.setdefault(path, None)
+
+    def unserve(self, path):
+        return self.pages.pop(path, None) is not None
+
 
 @asynccontextmanager
 async def running(file=None):
@@ -101,3 +110,13 @@ async def test_a_file_that_is_no_video_costs_the_picture_only(tmp_path, caplog):
     assert "talk.mp4" in notice
     assert [record.message for record in caplog.records] == [notice]
     assert edge.channels["demo:video"].told.empty()
+
+
+async def test_the_same_picture_is_served_as_hls():
+    pytest.importorskip("av")
+    async with running() as edge:
+        told = edge.channels["demo:video"].told
+        while edge.pages.get("/hls/demo/0.m3u8") is None:
+            await told.get()
+        assert b"0.m3u8" in edge.pages["/hls/demo/live.m3u8"][0]
+        assert b"#EXT-X-PART:" in edge.pages["/hls/demo/0.m3u8"][0].whole

@@ -53,6 +53,7 @@ async def run(edge: "Edge", file: Path | None, log: logging.Logger) -> None:
 class _Show:
     def __init__(self, edge: "Edge") -> None:
         self._edge = edge
+        self._hls = Hls(edge, HLS_BASE)
         self._video: Channel = edge.channel(
             VIDEO_CHANNEL, lag="keyframe", history=_HISTORY, ring_bytes=_RING_BYTES, deflate=False
         )
@@ -82,18 +83,18 @@ class _Show:
         except VideoUnavailable as error:
             self._notice = f"no picture: {error}"
             log.warning(self._notice)
+            self._edge.unserve(f"{HLS_BASE}/live.m3u8")  # nobody need wait for it
 
     async def _publish(self, programme: "Programme") -> None:
         from ngage.video.source import Source  # noqa: PLC0415, only after _open() has found PyAV
 
         async with Source(programme) as source:
-            hls = Hls(self._edge, HLS_BASE)
             self._video.preamble(source.init)
-            hls.message(source.init)
+            self._hls.message(source.init)
             async for parts in source:
                 for part in parts:
                     self._video.publish(part.data, sync=part.sync)
-                    hls.message(part.data)
+                    self._hls.message(part.data)
                 self._delays_us.append(time.time_ns() // 1000 - parts[-1].t_in_us)
                 self._dropped = source.dropped
 

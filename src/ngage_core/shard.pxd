@@ -166,9 +166,9 @@ cdef inline bint shard_allocate(Shard *shard) noexcept nogil:
     return not (
         shard.slab.conns == NULL or shard.slab.colds == NULL or shard.subscriptions.items == NULL
         or shard.waiters.items == NULL or shard.commands == NULL or shard.events == NULL
-        or shard.members == NULL or shard.active == NULL or shard.writes.items == NULL or shard.reads.items == NULL
-        or shard.paused.items == NULL or shard.doomed.items == NULL or shard.staging[0] == NULL
-        or shard.staging[1] == NULL or shard.read_buffer == NULL)
+        or shard.members == NULL or shard.active == NULL or shard.writes.items == NULL
+        or shard.reads.items == NULL or shard.paused.items == NULL or shard.doomed.items == NULL
+        or shard.staging[0] == NULL or shard.staging[1] == NULL or shard.read_buffer == NULL)
 
 
 cdef inline void shard_release(Shard *shard) noexcept nogil:

@@ -31,6 +31,7 @@ class Channel:
 class Edge:
     def __init__(self):
         self.pages = {}
+        self.expected = set()
         self.channels = {}
 
     def channel(self, name, **options):
@@ -43,9 +44,10 @@ class Edge:
         self.pages[path] = playlist, "", {}
 
     def expect(self, path, seconds):
-        self.pages.setdefault(path, None)
+        self.expected.add(path)
 
     def unserve(self, path):
+        self.expected.discard(path)
         return self.pages.pop(path, None) is not None
 
 
@@ -110,13 +112,15 @@ async def test_a_file_that_is_no_video_costs_the_picture_only(tmp_path, caplog):
     assert "talk.mp4" in notice
     assert [record.message for record in caplog.records] == [notice]
     assert edge.channels["demo:video"].told.empty()
+    assert edge.expected == set()
 
 
 async def test_the_same_picture_is_served_as_hls():
     pytest.importorskip("av")
     async with running() as edge:
         told = edge.channels["demo:video"].told
-        while edge.pages.get("/hls/demo/0.m3u8") is None:
+        assert edge.expected == {"/hls/demo/live.m3u8"}
+        while "/hls/demo/0.m3u8" not in edge.pages:
             await told.get()
         assert b"0.m3u8" in edge.pages["/hls/demo/live.m3u8"][0]
         assert b"#EXT-X-PART:" in edge.pages["/hls/demo/0.m3u8"][0].whole

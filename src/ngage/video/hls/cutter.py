@@ -113,7 +113,7 @@ class Cutter:
             if not chunk.key:
                 return
             self._open(chunk)
-        elif chunk.key and self._is_time_to_cut(chunk):
+        elif self._is_time_to_cut(chunk):
             yield from self._close_segment(chunk.start_us)
             self._start_us = self._after_gap(chunk)
         elif chunk.end_us > self._start_us + self.part_target_us:
@@ -133,8 +133,9 @@ class Cutter:
             self._sounds.append(chunk)
             return
         if self._chunks and chunk.end_us > self._start_us + 2 * self.part_target_us:
-            self._end_us = max(self._end_us, self._start_us + self.part_target_us)
-            yield from self._close_part(self._end_us)
+            yield from self._close_part(self._start_us + self.part_target_us)
+            if self.segment and chunk.end_us - self.segment.start_us > self._limit_us:
+                yield from self._complete()
         self._append(chunk)
 
     def _open(self, chunk: Chunk) -> None:
@@ -154,6 +155,10 @@ class Cutter:
 
     def _is_time_to_cut(self, chunk: Chunk) -> bool:
         if self.segment is None:
+            return False
+        if chunk.end_us - self.segment.start_us > self._limit_us:
+            return True
+        if not chunk.key:
             return False
         length = chunk.start_us - self.segment.start_us
         if length >= self._segment_us - (chunk.end_us - chunk.start_us) // 2:
@@ -185,7 +190,10 @@ class Cutter:
         """`end_us`: where the next frame begins, if that is known."""
         if not self._chunks or self.segment is None:
             return
-        self._end_us = max(self._end_us, min(end_us, self._start_us + self.part_target_us))
+        longest_us = min(
+            self._start_us + self.part_target_us, self.segment.start_us + self._limit_us
+        )
+        self._end_us = max(self._end_us, min(end_us, longest_us))
         part = Part(
             b"".join(chunk.data for chunk in self._chunks),
             self._end_us - self._start_us,
@@ -195,8 +203,6 @@ class Cutter:
         self._start_us = self._end_us
         self.segment.parts.append(part)
         yield part
-        if self._end_us + self.part_target_us - self.segment.start_us > self._limit_us:
-            yield from self._complete()
 
     def _close_segment(self, end_us: int) -> Iterator[Part | Segment]:
         """Sound that came before the picture of its time goes into the next segment with it."""

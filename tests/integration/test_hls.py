@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from itertools import islice
 
 import m3u8
 import pytest
@@ -123,7 +124,7 @@ async def test_two_edges_serve_the_same() -> None:
                         seen["", name] = client.ask(BASE + name)
                 answers.append(seen)
         assert answers[0] == answers[1]
-        assert len(answers[0]) > 80
+        assert len(answers[0]) > 70
         assert {answer.status for answer in answers[0].values()} == {200}
 
 
@@ -131,14 +132,15 @@ async def test_waiters_follow_the_packager() -> None:
     """A crowd parked on the playlist and on the hinted part gets both with the message that fills
     it."""
     stream = media.show(media.frames(600))
+    shadow = media.Remembering()
     async with ngage.Edge(listen="127.0.0.1:0", shards=2) as edge:
-        hls = Hls(edge, BASE)
+        hls, told = Hls(edge, BASE), Hls(shadow, BASE)
         early = Raw(edge.address)
         early.send(early.get(f"{BASE}live.m3u8"))
         await eventually(lambda: edge.stats()["waiting"] == 1)
-        hls.message(media.init())
-        for _ in range(300):
-            hls.message(next(stream))
+        for data in [media.init(), *islice(stream, 300)]:
+            hls.message(data)
+            told.message(data)
         answer = await asyncio.to_thread(early.read_answer)
         assert "0.m3u8" in answer.body.decode()
         playlist = m3u8.loads(text(early, f"{BASE}0.m3u8"))
@@ -152,9 +154,11 @@ async def test_waiters_follow_the_packager() -> None:
         for i, client in enumerate(clients):
             client.send(client.get(targets[i % 2]))
         await eventually(lambda: edge.stats()["waiting"] == 20)
-        while edge.stats()["waiting"]:
-            hls.message(next(stream))
-            await asyncio.sleep(0)
+        while targets[1] not in shadow.now:
+            data = next(stream)
+            hls.message(data)
+            told.message(data)
+        await eventually(lambda: edge.stats()["waiting"] == 0)
         for kind in range(2):
             bodies = {client.read_answer().body for client in clients[kind::2]}
             assert len(bodies) == 1

@@ -18,6 +18,7 @@ TARGET_SECONDS = 2
 PART_SECONDS = 0.2
 SEGMENTS_LISTED = 8
 _SEGMENTS_KEPT = 2 * SEGMENTS_LISTED
+_DISCONTINUITIES_FIRST = 1000
 _PARTS_KEPT = 2 * playlist.PARTS_TARGETS  # segments whose parts are served
 # Section 6.2.5.2: how far past the end a part may be asked for, and how long that may wait.
 _PARTS_AHEAD = round(3 / PART_SECONDS)
@@ -107,8 +108,9 @@ class Rendition:
         uri = playlist.segment_uri(segment)
         self._host.serve(self._folder + uri, data, "video/mp4", _MEDIA)
         if self._discontinuities < 0:
-            # As with the numbers: another run of the edge is another count.
-            self._discontinuities = segment.number
+            # Another run of the edge most likely has another count, so that players do not take
+            # its times for those of the last. It is small: hls.js has arrays of this length.
+            self._discontinuities = segment.number % _DISCONTINUITIES_FIRST
         self._segments.append(segment)
         self._forget_old()
         rate = -(-len(data) * 8_000_000 // max(1, segment.duration_us))

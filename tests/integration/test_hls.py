@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 import m3u8
 import pytest
@@ -70,7 +71,7 @@ def test_the_hinted_part_is_waited_for(demo: Daemon) -> None:
     assert one == two
 
 
-def probe(demo: Daemon, *arguments: str) -> dict[str, object]:
+def probe(demo: Daemon, *arguments: str) -> dict[str, Any]:
     if FFPROBE is None:
         pytest.skip("ffprobe is not installed")
     host, port = demo.public
@@ -89,12 +90,12 @@ def probe(demo: Daemon, *arguments: str) -> dict[str, object]:
 
 def test_ffprobe_reads_picture_and_sound(demo: Daemon) -> None:
     found = probe(demo, "-show_streams", "-show_packets", "-read_intervals", "%+4")
-    kinds = {s["codec_name"]: s for s in found["streams"]}  # type: ignore[attr-defined]
+    kinds = {s["codec_name"]: s for s in found["streams"]}
     assert kinds.keys() == {"h264", "aac"}
     assert (kinds["h264"]["width"], kinds["h264"]["height"]) == (640, 360)
     packets = found["packets"]
     for kind in ("video", "audio"):
-        times = [float(p["dts_time"]) for p in packets if p["codec_type"] == kind]  # type: ignore[attr-defined]
+        times = [float(p["dts_time"]) for p in packets if p["codec_type"] == kind]
         assert len(times) > 60
         assert times == sorted(times)
 

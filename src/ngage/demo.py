@@ -41,6 +41,7 @@ class _Show:
         except VideoUnavailable as error:
             self._notice = f"no picture: {error}"
             log.warning(self._notice)
+            self._video.abandon()
 
     async def _publish(self, programme: "Programme") -> None:
         from ngage.video.source import Source  # noqa: PLC0415, once PyAV is known to be there

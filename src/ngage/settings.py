@@ -107,6 +107,12 @@ class Settings:
     handshake_timeout_seconds: float = option(
         5.0, Seconds(0.1, 60), "until the upgrade is complete"
     )
+    http_idle_timeout_seconds: float = option(
+        30.0, Seconds(0.1, 3600), "until a kept HTTP connection that asks for nothing is closed"
+    )
+    waiting_per_shard: int = option(
+        16384, Whole(0, 1048576), "HTTP requests of a shard that may wait for what is to come"
+    )
     ping_interval_seconds: float = option(
         25.0, Seconds(0, 3600), "between pings to an idle client; 0: none"
     )

@@ -14,11 +14,11 @@ from ngage_core.atomic cimport ng_load, ng_load_pointer
 from ngage_core.channel cimport Channel, channel_at, channel_since
 from ngage_core.codes cimport CLOSE_SLOW, KEYFRAME, LATEST, OP_PING, RELIABLE
 from ngage_core.conn cimport (
-    CONN_DOOMED, CONN_FREE, CONN_LINGER, CONN_OPEN, F_BLOCKED, F_CLOSE_WHEN_SENT,
+    CONN_ANSWERING, CONN_DOOMED, CONN_FREE, CONN_LINGER, CONN_OPEN, F_BLOCKED, F_CLOSE_WHEN_SENT,
     F_PARTIAL_DEFLATED, F_PEER_DONE, F_SHARED_DEFLATE, F_SHUT_WHEN_SENT, NONE, Conn,
 )
 from ngage_core.frame cimport FIN
-from ngage_core.lifecycle cimport doom, queue_write, set_blocked, set_deadline
+from ngage_core.lifecycle cimport doom, next_request, queue_write, set_blocked, set_deadline
 from ngage_core.limits cimport IOVECS_MAX, WRITE_BYTES_PER_TURN
 from ngage_core.members cimport Subscription
 from ngage_core.outbox cimport Chunk, Outbox, outbox_consume
@@ -313,6 +313,8 @@ cdef inline void after_write(Shard *shard, uint32_t index) noexcept nogil:
         set_deadline(shard, index, shard.hub.options.close_timeout_ms)
         if conn.flags & F_PEER_DONE or sys_shutdown_writes(conn.fd) < 0:
             doom(shard, index)
+    elif conn.state == CONN_ANSWERING and conn.outbox == NULL:
+        next_request(shard, index)
     elif conn.outbox != NULL and not conn.flags & F_BLOCKED:
         queue_write(shard, index)
 

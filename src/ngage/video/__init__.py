@@ -5,6 +5,7 @@ h264         byte streams, parameter sets, the decoder configuration record
 mp4          init segments and one-frame chunks
 packager     samples to messages, numbered and described
 entry        where in a stream of messages somebody may begin
+hls          messages as HLS and LL-HLS, a package of its own
 channel      messages to a channel of an edge
 intake       where studios push messages to an edge (picows)
 

@@ -1,8 +1,8 @@
 """A channel that carries `ngage.video.v1`: whatever makes the messages, they enter here.
 
 INIT becomes the channel's preamble, so that every viewer has it first. The channel's sync points
-are where viewers start, and where the slow ones go on. Beside it, `NAME:info` tells the page how
-the channel is doing.
+are where viewers start, and where the slow ones go on. Who cannot play messages has the same as HLS,
+at /hls/NAME/live.m3u8. Beside it, `NAME:info` tells the page how the channel is doing.
 """
 
 import json
@@ -11,6 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from ngage.video.entry import Entries, Entry
+from ngage.video.hls import Hls
 from ngage.video.message import entered_us
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class VideoChannel:
             ring_bytes=RING_BYTES,
             deflate=False,
         )
+        self._hls = Hls(edge, f"/hls/{name}")
         self._info: Channel = edge.channel(f"{name}:info", lag="latest", tick_ms=INFO_TICK_MS)
         self._delays_ms: list[float] = []
         self.begin()
@@ -53,9 +55,14 @@ class VideoChannel:
         entry = self._entries.read(data)
         if entry is Entry.INIT:
             self._video.preamble(data)
-            return
-        self._video.publish(data, sync=entry is Entry.SYNC)
-        self._delays_ms.append(time.time_ns() / 1e6 - entered_us(data) / 1e3)
+        else:
+            self._video.publish(data, sync=entry is Entry.SYNC)
+            self._delays_ms.append(time.time_ns() / 1e6 - entered_us(data) / 1e3)
+        self._hls.message(data)
+
+    def abandon(self) -> None:
+        """No picture will come: nobody need wait for it."""
+        self._hls.withdraw()
 
     def report(self, *, dropped: int = 0, notice: str = "") -> None:
         """Tell the page: viewers; ms from entering to publication since the last report; frames

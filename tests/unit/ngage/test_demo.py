@@ -10,6 +10,7 @@ import pytest
 from ngage import demo
 from ngage.video import message
 from ngage.video.message import Flag, Type
+from tests.helpers.hls_media import Remembering
 
 LOG = logging.getLogger("test.demo")
 
@@ -27,8 +28,9 @@ class Channel:
         self.told.put_nowait(("publish", data, sync))
 
 
-class Edge:
+class Edge(Remembering):
     def __init__(self):
+        super().__init__()
         self.channels = {}
 
     def channel(self, name, **options):
@@ -87,3 +89,15 @@ async def test_a_file_that_is_no_video_costs_the_picture_only(tmp_path, caplog):
     assert "talk.mp4" in notice
     assert [record.message for record in caplog.records] == [notice]
     assert edge.channels["demo:video"].told.empty()
+    assert edge.expected == {}
+
+
+async def test_the_same_picture_is_served_as_hls():
+    pytest.importorskip("av")
+    async with running() as edge:
+        told = edge.channels["demo:video"].told
+        assert list(edge.expected) == ["/hls/demo:video/live.m3u8"]
+        while "/hls/demo:video/0.m3u8" not in edge.now:
+            await told.get()
+        assert b"0.m3u8" in edge.now["/hls/demo:video/live.m3u8"]
+        assert b"#EXT-X-PART:" in edge.now["/hls/demo:video/0.m3u8"]

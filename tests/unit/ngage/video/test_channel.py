@@ -5,6 +5,7 @@ import json
 import pytest
 
 from ngage.video.channel import VideoChannel
+from tests.helpers.hls_media import Remembering
 from tests.helpers.programme import Programme
 
 
@@ -22,8 +23,9 @@ class Channel:
         self.syncs.append(sync)
 
 
-class Edge:
+class Edge(Remembering):
     def __init__(self):
+        super().__init__()
         self.channels = {}
 
     def channel(self, name, **options):

@@ -2,7 +2,7 @@
 # Prepare a machine: find what is missing, install it where that is possible, make the .venv.
 #
 #   tools/bootstrap.sh build   a C compiler, zlib, Python 3.11 or later with headers; makes .venv
-#   tools/bootstrap.sh test    node, npm and Chromium besides, which the tests drive as clients
+#   tools/bootstrap.sh test    node, npm, Chromium and ffmpeg besides, which the tests drive as clients
 #   tools/bootstrap.sh peers   node, npm, Go with gorilla/websocket, Erlang/OTP and libuv, which the
 #                              servers of bench/peers are made with
 #
@@ -61,6 +61,7 @@ missing() {
             node) have node || echo nodejs ;;
             npm) have npm || echo npm ;;
             chromium) have_chromium || echo chromium ;;
+            ffmpeg) have ffmpeg || echo ffmpeg ;;
             go) have go || echo golang-go ;;
             gorilla) have_gorilla || echo golang-github-gorilla-websocket-dev ;;
             erlang) have_erlang || echo erlang-base erlang-crypto ;;
@@ -99,7 +100,7 @@ case ${1:-} in
         # Dependency groups need pip 25.1; Debian 12 has 23.0.
         "$VENV/bin/python" -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
         ;;
-    test) require node npm chromium ;;
+    test) require node npm chromium ffmpeg ;;
     peers) require node npm go gorilla erlang libuv ;;
     *) die "say what for: build, test or peers" ;;
 esac

@@ -10,9 +10,12 @@ __all__ = [
     "CloseCode",
     "FanError",
     "HandoverError",
+    "IngestError",
+    "MediaError",
     "NgageError",
     "NotCompiledError",
     "PositionError",
+    "ProtocolError",
     "PublicationError",
     "PublisherError",
     "ResultError",
@@ -20,6 +23,7 @@ __all__ = [
     "ServerError",
     "SettingsError",
     "StartError",
+    "StudioError",
 ]
 
 
@@ -37,6 +41,10 @@ class CapacityError(NgageError):
 
 class StartError(NgageError):
     """The edge could not start: an address is taken, or the kernel refused."""
+
+
+class StudioError(NgageError):
+    """The studio cannot show that source, or no edge takes it."""
 
 
 class HandoverError(NgageError):
@@ -65,6 +73,18 @@ class ResultError(NgageError, ValueError):
 
 class ClientError(NgageError, ValueError):
     """A client id is malformed, or what was asked for the client is not acceptable."""
+
+
+class IngestError(NgageError, ValueError):
+    """A publisher of pictures or sound cannot go on; the message may be told to it."""
+
+
+class MediaError(IngestError):
+    """The stream cannot be carried: the message names the codec, or what is damaged."""
+
+
+class ProtocolError(IngestError):
+    """The peer does not speak the protocol, or exceeds a bound of it."""
 
 
 class ScenarioError(NgageError, ValueError):

@@ -1,8 +1,8 @@
 """A channel that carries `ngage.video.v1`: whatever makes the messages, they enter here.
 
 INIT becomes the channel's preamble, so that every viewer has it first. The channel's sync points
-are where viewers start, and where the slow ones go on. Who cannot play messages has the same as HLS,
-at /hls/NAME/live.m3u8. Beside it, `NAME:info` tells the page how the channel is doing.
+are where viewers start, and where the slow ones go on. Whoever cannot play messages has the same as
+HLS, at /hls/NAME/live.m3u8. Beside it, `NAME:info` tells the page how the channel is doing.
 """
 
 import json

@@ -14,7 +14,7 @@ from ngage.bridge import OPCODE_BINARY, OPCODE_TEXT, Bridge, parse_client
 from ngage.errors import ClientError, CloseCode, NgageError, PositionError, PublicationError
 from ngage.events import Held, Log, Message, Position, Publication
 from ngage.options import join_address
-from ngage.responses import encode_response
+from ngage.responses import Playlist, encode_playlist, encode_response
 from ngage.settings import ChannelOptions, Settings, live_changes
 
 # A drain spreads its closes so that clients do not come back all at once.
@@ -202,6 +202,7 @@ class Edge:
         name: str,
         *,
         lag: str | None = None,
+        lag_ms: int | None = None,
         history: int | None = None,
         ring_bytes: int | None = None,
         tick_ms: int | None = None,
@@ -209,7 +210,8 @@ class Edge:
     ) -> Channel:
         """The channel `name`, created if it is new.
 
-        lag: what a slow subscriber gets, `latest`, `keyframe`, `ring` or `reliable`. history:
+        lag: what a slow subscriber gets, `latest`, `keyframe`, `ring` or `reliable`. lag_ms: how
+        far behind it may be, in milliseconds; 0 is as far as the log goes back. history:
         publications held, rounded up to a power of two. ring_bytes: bytes held. tick_ms:
         milliseconds between sends, 0 at once. deflate: compress for clients that can inflate.
         What is not given comes from the settings; a channel that exists stays as it is. Raises
@@ -217,6 +219,7 @@ class Edge:
         """
         given = {
             "lag": lag,
+            "lag_ms": lag_ms,
             "history": history,
             "ring_bytes": ring_bytes,
             "tick_ms": tick_ms,
@@ -281,13 +284,34 @@ class Edge:
     ) -> None:
         """Answer GET and HEAD of `path` on the public listener with `body`, until unserve().
 
-        `headers` add to or replace the standard ones. Raises ValueError for a bad path or header,
-        OverflowError if too many paths are served.
+        A path with a query answers that query only, one without answers any. `headers` add to or
+        replace the standard ones. Raises ValueError for a bad path or header, OverflowError if too
+        many paths are served.
         """
         self._started.engine.http_put(path, *encode_response(body, content_type, headers))
 
+    def serve_playlist(self, path: str, playlist: Playlist) -> None:
+        """The same with a media playlist of LL-HLS; who asked for this state of it has waited."""
+        self._started.engine.http_playlist(
+            path,
+            encode_playlist(playlist),
+            segment=playlist.segment,
+            parts=playlist.parts,
+            parts_before=playlist.parts_before,
+            parts_ahead=playlist.parts_ahead,
+            wait_ms=round(playlist.wait_seconds * 1000),
+            ended=playlist.ended,
+        )
+
+    def expect(self, path: str, seconds: float) -> None:
+        """Let who asks for `path` wait until it is served; after `seconds` (at most 60) with 503.
+
+        What is served already stays. Errors as for serve().
+        """
+        self._started.engine.http_expect(path, round(seconds * 1000))
+
     def unserve(self, path: str) -> bool:
-        """Forget a path; whether it was served."""
+        """Forget a path, and tell who waits for it; whether it was served or expected."""
         return self._started.engine.http_remove(path)
 
     @property

@@ -23,6 +23,7 @@ __all__ = [
     "ServerError",
     "SettingsError",
     "StartError",
+    "StudioError",
 ]
 
 
@@ -40,6 +41,10 @@ class CapacityError(NgageError):
 
 class StartError(NgageError):
     """The edge could not start: an address is taken, or the kernel refused."""
+
+
+class StudioError(NgageError):
+    """The studio cannot show that source, or no edge takes it."""
 
 
 class HandoverError(NgageError):

@@ -39,6 +39,7 @@ GAUGES = {
     "blocked": _Single("slow_clients", "Connections whose socket buffer is full"),
     "inbound_states": _Single("inbound_states", "Unfinished messages from clients"),
     "outboxes": _Single("outboxes", "Clients with messages of their own pending"),
+    "waiting": _Single("http_waiting", "HTTP requests whose answer is not there yet"),
     "held_bytes": _Single("held_bytes", "Bytes of unfinished messages from clients"),
 }
 # Microseconds in the core, seconds here.

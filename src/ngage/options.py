@@ -130,16 +130,21 @@ class Text:
 class Address:
     """HOST:PORT with a numeric host, kept in its canonical form; localhost means 127.0.0.1."""
 
+    optional: bool = False
+
     def from_text(self, text: str) -> str:
         return text
 
     def check(self, value: object) -> str:
         if not isinstance(value, str):
             raise ValueError
+        if self.optional and not value:
+            return value
         return join_address(*split_address(value))
 
     def __str__(self) -> str:
-        return "HOST:PORT or [HOST]:PORT with a numeric host and a port from 0 to 65535"
+        accepted = "HOST:PORT or [HOST]:PORT with a numeric host and a port from 0 to 65535"
+        return f"{accepted}, or empty" if self.optional else accepted
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ PREFIX = "NGAGE_"
 LAG = Choice(("latest", "keyframe", "ring", "reliable"))
 HISTORY = Whole(2, 1048576)
 RING_BYTES = Whole(4096, 1 << 30)
+LAG_MS = Whole(0, 60000)
 TICK_MS = Whole(0, 60000)
 
 
@@ -48,6 +49,7 @@ class ChannelOptions:
     """What a channel keeps, and what it does with a subscriber who is too slow."""
 
     lag: str = option("ring", LAG, "what a slow subscriber gets")
+    lag_ms: int = option(0, LAG_MS, "milliseconds a slow subscriber may be behind; 0: the log's")
     history: int = option(1024, HISTORY, "publications held, rounded up to a power of two")
     ring_bytes: int = option(16 << 20, RING_BYTES, "bytes of publications held")
     tick_ms: int = option(0, TICK_MS, "milliseconds between sends; 0 sends at once")
@@ -64,6 +66,9 @@ class Settings:
     # Listeners
     listen: str = option("127.0.0.1:8080", Address(), "public HOST:PORT; port 0 picks a free one")
     admin: str = option("127.0.0.1:8081", Address(), "admin HOST:PORT; API, health, metrics")
+    studio: str = option(
+        "", Address(optional=True), "HOST:PORT where ngage-studio pushes; empty: nowhere"
+    )
     share_port: bool = option(False, Switch(), "join a port another ngage-edge serves (upgrade)")
     allowed_origins: tuple[str, ...] = option(
         (), Origins(256), "web origins accepted beside the edge's own", live=True
@@ -102,6 +107,12 @@ class Settings:
     handshake_timeout_seconds: float = option(
         5.0, Seconds(0.1, 60), "until the upgrade is complete"
     )
+    http_idle_timeout_seconds: float = option(
+        30.0, Seconds(0.1, 3600), "until a kept HTTP connection that asks for nothing is closed"
+    )
+    waiting_per_shard: int = option(
+        16384, Whole(0, 1048576), "HTTP requests of a shard that may wait for what is to come"
+    )
     ping_interval_seconds: float = option(
         25.0, Seconds(0, 3600), "between pings to an idle client; 0: none"
     )
@@ -119,6 +130,7 @@ class Settings:
 
     # Channels
     channel_lag: str = option("ring", LAG, "lag of channels that declare none", live=True)
+    channel_lag_ms: int = option(0, LAG_MS, "lag_ms likewise", live=True)
     channel_history: int = option(1024, HISTORY, "history where none is declared", live=True)
     channel_ring_bytes: int = option(16 << 20, RING_BYTES, "ring_bytes likewise", live=True)
     channel_tick_ms: int = option(0, TICK_MS, "tick_ms likewise", live=True)
@@ -148,10 +160,12 @@ class Settings:
 
     def __post_init__(self) -> None:
         _check_fields(self)
-        if not is_loopback(self.admin) and not self.api_key:
-            raise SettingsError(
-                f"admin = {self.admin!r}: an address that is not loopback needs api_key"
-            )
+        for key in ("admin", "studio"):
+            address = getattr(self, key)
+            if address and not is_loopback(address) and not self.api_key:
+                raise SettingsError(
+                    f"{key} = {address!r}: an address that is not loopback needs api_key"
+                )
 
     def channel_options(self, name: str) -> ChannelOptions:
         """What `name` was declared with, else the defaults."""
@@ -161,6 +175,7 @@ class Settings:
         """Options of a channel nobody declared."""
         return ChannelOptions(
             lag=self.channel_lag,
+            lag_ms=self.channel_lag_ms,
             history=self.channel_history,
             ring_bytes=self.channel_ring_bytes,
             tick_ms=self.channel_tick_ms,

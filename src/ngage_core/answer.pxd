@@ -1,22 +1,22 @@
 """HTTP answers: the preencoded ones of the path table, and errors whose body says why.
 
-Every answer but 101 ends the connection, so that nothing behind a refused upgrade is ever read as a
-second request.
+After an answer of the path table the connection is kept for the next request (RFC 9112 section
+9.3), which is read once the answer is out whole: so answers are in order, and a client that does
+not take them is not read. An error ends the connection, so that nothing behind a refused upgrade is
+ever read as a second request.
 """
 
 from libc.stdint cimport uint32_t, uint8_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcpy
 
-from ngage_core.atomic cimport ng_load_pointer
-from ngage_core.conn cimport CONN_CLOSING, F_SHUT_WHEN_SENT, Conn
-from ngage_core.lifecycle cimport drop_inbound, set_deadline, unsubscribe_all
+from ngage_core.conn cimport CONN_ANSWERING, CONN_CLOSING, F_SHUT_WHEN_SENT, Conn
+from ngage_core.lifecycle cimport drop_inbound, set_deadline, unsubscribe_all, wait_no_more
 from ngage_core.limits cimport ANSWER_BYTES_MAX
+from ngage_core.offer cimport ASKED_HEAD, ASKED_LAST, Asked
 from ngage_core.own cimport own_room, own_share
-from ngage_core.paths cimport PathEntry, PathTable, entry_answer, table_find
 from ngage_core.payload cimport Payload, payload_retain
 from ngage_core.shard cimport Shard
-from ngage_core.upgrade cimport METHOD_HEAD, Request
 from ngage_core.write cimport write_conn
 
 
@@ -53,9 +53,11 @@ cdef inline const char *status_headers(int status) noexcept nogil:
 
 
 cdef inline void end_after_answer(Shard *shard, uint32_t index) noexcept nogil:
+    """Nothing more is read; once all is out (there may be nothing) the connection ends."""
     cdef Conn *conn = &shard.slab.conns[index]
     drop_inbound(shard, conn)
     unsubscribe_all(shard, index)
+    wait_no_more(shard, index)
     conn.state = CONN_CLOSING
     conn.flags |= F_SHUT_WHEN_SENT
     set_deadline(shard, index, shard.hub.options.close_timeout_ms)
@@ -83,17 +85,42 @@ cdef inline void refuse(
         end_after_answer(shard, index)
 
 
-cdef inline void answer_path(Shard *shard, uint32_t index, const Request *request) noexcept nogil:
-    cdef PathTable *table = <PathTable *> ng_load_pointer(<void **> &shard.hub.paths)
-    cdef PathEntry *entry = table_find(
-        table, request.path.data, request.path.bytes, shard.hub.seed)
-    cdef Payload *answer
-    if entry == NULL:
-        refuse(shard, index, 404, b"nothing is here")
-        return
-    answer = entry_answer(entry)
+# An answer of the path table.
+
+cdef inline bint own_last(
+    Shard *shard, uint32_t index, Payload *answer, bint head
+) noexcept nogil:
+    """The answer with the header that tells the client not to ask again (RFC 9112 section 9.6)."""
+    cdef uint32_t fields = answer.head_bytes - 2  # without the empty line
+    cdef uint8_t *room
     payload_retain(answer)
+    if not own_share(shard, index, answer, 0, fields):
+        return False
+    room = own_room(shard, index, 21)
+    if room == NULL:
+        return False
+    memcpy(room, b"Connection: close\r\n\r\n", 21)
+    if head or answer.plain_bytes == answer.head_bytes:
+        return True
+    payload_retain(answer)
+    return own_share(
+        shard, index, answer, answer.head_bytes, answer.plain_bytes - answer.head_bytes)
+
+
+cdef inline void send_answer(
+    Shard *shard, uint32_t index, Payload *answer, const Asked *asked
+) noexcept nogil:
+    cdef Conn *conn = &shard.slab.conns[index]
+    cdef bint head = (asked.flags & ASKED_HEAD) != 0
     shard.counters.http_answers += 1
-    if own_share(shard, index, answer, False,
-                 answer.head_bytes if request.method == METHOD_HEAD else answer.plain_bytes):
-        end_after_answer(shard, index)
+    if asked.flags & ASKED_LAST:
+        if own_last(shard, index, answer, head):
+            end_after_answer(shard, index)
+        return
+    payload_retain(answer)
+    if not own_share(shard, index, answer, 0, answer.head_bytes if head else answer.plain_bytes):
+        return
+    conn.state = CONN_ANSWERING
+    write_conn(shard, index)
+    if conn.state == CONN_ANSWERING:
+        set_deadline(shard, index, shard.hub.options.close_timeout_ms)

@@ -8,13 +8,13 @@ What leaves the ring is freed by reclaim.pxd when no shard can still be looking 
 Offsets start at 1, so that 0 is the position before the first publication.
 """
 
-from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
 from ngage_core.atomic cimport ng_load, ng_load_pointer, ng_store, ng_store_pointer
 from ngage_core.limits cimport CHANNELS_MAX, CHANNEL_NAME_BYTES_MAX
-from ngage_core.payload cimport Payload
+from ngage_core.payload cimport Payload, payload_age_ms
 
 cdef enum:
     NAME_SLOTS = 2 * CHANNELS_MAX  # open addressing at half load
@@ -30,6 +30,7 @@ cdef struct Channel:
     Payload *preamble
     uint64_t preamble_version  # 0: none was ever set
     uint32_t lag
+    uint32_t lag_ms  # a slow subscriber is never sent what is older; 0: as old as the log
     uint32_t tick_ms
     uint32_t id
     uint32_t epoch
@@ -81,6 +82,22 @@ cdef inline Payload *channel_at(Channel *channel, uint64_t offset) noexcept nogi
     if payload == NULL or payload.offset != offset:
         return NULL
     return payload
+
+
+cdef inline uint64_t channel_since(
+    Channel *channel, uint64_t first, uint64_t head, uint32_t now_ms, uint32_t age_ms
+) noexcept nogil:
+    """The oldest publication from `first` on that is at most `age_ms` old; `head`: none is."""
+    cdef uint64_t middle
+    cdef Payload *payload
+    while first < head:
+        middle = first + (head - first) // 2
+        payload = channel_at(channel, middle)
+        if payload == NULL or payload_age_ms(payload, now_ms) > <int64_t> age_ms:
+            first = middle + 1
+        else:
+            head = middle
+    return first
 
 
 cdef inline Payload *channel_evict(Channel *channel) noexcept nogil:

@@ -21,11 +21,13 @@ cdef enum:
 
 cdef enum ConnState:
     CONN_FREE = 0
-    CONN_HEAD = 1  # reading the request
+    CONN_HEAD = 1  # reading a request
     CONN_OPEN = 2  # a WebSocket
     CONN_CLOSING = 3  # our close frame is out or queued; waiting for the peer's
     CONN_LINGER = 4  # nothing more to write; input is thrown away until the peer has gone
     CONN_DOOMED = 5  # closed at the end of this turn
+    CONN_WAITING = 6  # what it asked for is not there yet
+    CONN_ANSWERING = 7  # an answer is on its way; the next request is read after it
 
 cdef enum ConnKind:
     KIND_NONE = 0
@@ -67,9 +69,10 @@ cdef struct ConnCold:
     uint8_t address[16]  # IPv6, or IPv4 mapped into it (RFC 4291 section 2.5.5.2)
     uint32_t rate_second
     uint32_t rate_bytes
-    uint16_t rate_messages
+    uint16_t rate_messages  # until the upgrade: the requests so far
     uint8_t window_bits
-    uint8_t pad[5]
+    uint8_t pad
+    uint32_t waiter  # the record of the request that waits, or NO_WAITER
 
 
 cdef struct Slab:

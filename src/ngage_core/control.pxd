@@ -12,25 +12,31 @@ from libc.string cimport memset
 from ngage_core.atomic cimport ng_fence, ng_load, ng_store, ng_store_pointer
 from ngage_core.channel cimport Channel, channel_append, channel_at, channel_evict, channel_full_for
 from ngage_core.hub cimport Hub, Rules
+from ngage_core.offer cimport Offer, offer_release
 from ngage_core.paths cimport (
-    PathEntry, PathTable, entry_create, entry_replace, table_copy, table_enter, table_find,
+    PathEntry, PathTable, entry_create, entry_release, entry_replace, table_copy, table_enter,
+    table_find,
 )
 from ngage_core.payload cimport Payload, payload_release, payload_retain
 from ngage_core.reclaim cimport (
-    RECLAIM_ASLEEP, RETIRED_MEMORY, RETIRED_PAYLOAD, reclaim_seen, retire,
+    RECLAIM_ASLEEP, RETIRED_ENTRY, RETIRED_MEMORY, RETIRED_OFFER, RETIRED_PAYLOAD, reclaim_seen,
+    retire,
 )
 from ngage_core.ring cimport (
     COMMAND_STOP, Command, ring_free, ring_pop_at, ring_popped, ring_push_at, ring_pushed,
     ring_waiting,
 )
-from ngage_core.shard cimport Shard, shard_allocate, shard_mark_dirty, shard_release, shard_wake
+from ngage_core.shard cimport (
+    Shard, shard_allocate, shard_mark_dirty, shard_release, shard_tell_waiters, shard_wake,
+)
 from ngage_core.span cimport Span
 from ngage_core.sysio cimport (
     SOL_SOCKET, SO_REUSEADDR, pthread_create, pthread_join, sem_destroy, sem_init, sem_wait,
     sys_bind, sys_close, sys_eventfd, sys_listen, sys_local_name, sys_option, sys_socket,
-    sys_yield,
+    sys_now_ms, sys_yield,
 )
 from ngage_core.thread cimport listener_open, thread_main
+from ngage_core.waiters cimport room_of
 
 
 cdef struct Control:
@@ -175,6 +181,7 @@ cdef inline uint64_t publish(Control *control, Channel *channel, Payload *payloa
     cdef Shard *shard
     while channel_full_for(channel, size):
         retire(&control.hub.reclaim, channel_evict(channel), RETIRED_PAYLOAD)
+    payload.published_ms = <uint32_t> sys_now_ms()
     offset = channel_append(channel, payload)
     ng_fence()
     for number in range(control.running):
@@ -211,15 +218,26 @@ cdef inline void replace_paths(Control *control, PathTable *table) noexcept nogi
     retire(&control.hub.reclaim, old, RETIRED_MEMORY)
 
 
-cdef inline bint put_answer(Control *control, Span path, Payload *answer) noexcept nogil:
-    """False: no memory, and the answer is still the caller's."""
+cdef inline void tell_waiters(Control *control, const PathEntry *entry) noexcept nogil:
+    """The entry's offer is another: wake the shards in which somebody waits for it."""
+    cdef uint32_t room = room_of(entry)
+    cdef uint32_t number
+    ng_fence()
+    for number in range(control.running):
+        if ng_load(&control.shards[number].waiters.counts[room]):
+            shard_tell_waiters(control.shards[number], room)
+
+
+cdef inline bint put_offer(Control *control, Span path, Offer *offer) noexcept nogil:
+    """False: no memory, and the offer is still the caller's."""
     cdef PathEntry *entry = table_find(
         control.hub.paths, path.data, path.bytes, control.hub.seed)
     cdef PathTable *table
     if entry != NULL:
-        retire(&control.hub.reclaim, entry_replace(entry, answer), RETIRED_PAYLOAD)
+        retire(&control.hub.reclaim, entry_replace(entry, offer), RETIRED_OFFER)
+        tell_waiters(control, entry)
     else:
-        entry = entry_create(path.data, path.bytes, control.hub.seed, answer)
+        entry = entry_create(path.data, path.bytes, control.hub.seed, offer)
         table = table_copy(control.hub.paths, control.hub.paths.count + 1, NULL)
         if entry == NULL or table == NULL:
             free(entry)
@@ -231,14 +249,15 @@ cdef inline bint put_answer(Control *control, Span path, Payload *answer) noexce
     return True
 
 
-cdef inline bint remove_answer(Control *control, PathEntry *entry) noexcept nogil:
-    """False: no memory."""
+cdef inline bint remove_path(Control *control, PathEntry *entry) noexcept nogil:
+    """Who waits for it is told that it is no more. False: no memory."""
     cdef PathTable *table = table_copy(control.hub.paths, control.hub.paths.count, entry)
     if table == NULL:
         return False
     replace_paths(control, table)
-    retire(&control.hub.reclaim, entry.answer, RETIRED_PAYLOAD)
-    retire(&control.hub.reclaim, entry, RETIRED_MEMORY)
+    retire(&control.hub.reclaim, entry_replace(entry, NULL), RETIRED_OFFER)
+    tell_waiters(control, entry)
+    retire(&control.hub.reclaim, entry, RETIRED_ENTRY)
     reclaim(control)
     return True
 
@@ -270,8 +289,8 @@ cdef inline void free_shared(Control *control) noexcept nogil:
     if paths != NULL:
         for number in range(paths.mask + 1):
             if paths.slots[number] != NULL:
-                payload_release(paths.slots[number].answer)
-                free(paths.slots[number])
+                offer_release(paths.slots[number].offer)
+                entry_release(paths.slots[number])
     free(paths)
     free(control.hub.rules)
     free(control.hub.inboxes)

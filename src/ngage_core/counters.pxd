@@ -15,6 +15,7 @@ cdef struct Counters:
     uint64_t inbound_states
     uint64_t outboxes
     uint64_t held_bytes  # of unfinished messages and heads
+    uint64_t waiting  # requests whose answer is not there yet
     # ----
     uint64_t accepted
     uint64_t handed_on  # to a shard with room
@@ -28,6 +29,9 @@ cdef struct Counters:
     uint64_t not_recovered
     uint64_t http_answers
     uint64_t http_errors
+    uint64_t http_waits  # requests that had to wait
+    uint64_t http_wait_timeouts
+    uint64_t http_waits_refused  # too many waited
     uint64_t deliveries  # publications written whole, or begun, to a socket
     uint64_t sends  # that wrote something: a system call, or a request of a batch
     uint64_t sent_bytes

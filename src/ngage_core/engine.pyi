@@ -43,7 +43,9 @@ class Engine:
         backend: str = "epoll",
         echo: bool = False,
         share_port: bool = False,
+        waiting_per_shard: int = 16384,
         handshake_timeout_ms: int = 5000,
+        http_idle_timeout_ms: int = 30000,
         ping_interval_ms: int = 25000,
         pings_per_second: int = 1000,
         pong_timeout_ms: int = 10000,
@@ -86,6 +88,7 @@ class Engine:
         lag: int,
         ring_frames: int,
         ring_bytes: int,
+        lag_ms: int = 0,
         tick_ms: int = 0,
         deflate: bool = True,
         epoch: int = 0,
@@ -144,7 +147,32 @@ class Engine:
     def http_put(self, path: str, response: bytes, head_bytes: int) -> None:
         """Answer GET path with these complete response bytes (HEAD: the first head_bytes)."""
 
-    def http_remove(self, path: str) -> bool: ...
+    def http_expect(self, path: str, wait_ms: int) -> None:
+        """Let who asks for path wait, until it is put or removed; what is there already stays."""
+
+    def http_playlist(
+        self,
+        path: str,
+        responses: tuple[tuple[bytes, int], ...],
+        *,
+        segment: int,
+        parts: int,
+        parts_before: int,
+        parts_ahead: int,
+        wait_ms: int,
+        ended: bool,
+    ) -> None:
+        """Answer GET path as a media playlist of LL-HLS (RFC 8216bis section 6.2.5).
+
+        responses, each with its head_bytes: as it is, for _HLS_msn, for _HLS_skip, for both.
+        Complete are the segments before `segment`, which has `parts` so far; the one before has
+        parts_before. Who asks for more than two segments or parts_ahead parts past the end gets
+        400; who asks for less waits.
+        """
+
+    def http_remove(self, path: str) -> bool:
+        """Whether it was there; who waits for it gets 404."""
+
     def set_rules(
         self,
         *,
@@ -165,8 +193,8 @@ class Engine:
 
     def counters(self) -> dict[str, int]:
         """Counters and gauges summed over shards (names in counters.pxd). Gauges that must return
-        to zero: connections, subscriptions, inbound_states, outboxes, held_bytes. What ends in
-        _max is the largest value so far."""
+        to zero: connections, subscriptions, inbound_states, outboxes, held_bytes, waiting. What
+        ends in _max is the largest value so far."""
 
     def shard_counters(self) -> list[dict[str, int]]:
         """The same for each shard, with cpu_us (thread CPU time) added."""

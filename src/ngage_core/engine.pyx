@@ -24,7 +24,7 @@ from ngage_core.codes cimport KEYFRAME, LATEST, OP_BINARY, OP_TEXT, RELIABLE, RI
 from ngage_core.conn cimport handle_shard
 from ngage_core.control cimport (
     Control, claim_port, count_subscribers, deflate_wanted, end_shards, free_shared, publish, push,
-    push_to_all, put_answer, reclaim, remove_answer, replace_rules, set_preamble, start_shard,
+    push_to_all, put_offer, reclaim, remove_path, replace_rules, set_preamble, start_shard,
 )
 from ngage_core.counters cimport Counters
 from ngage_core.deflate cimport (
@@ -32,6 +32,8 @@ from ngage_core.deflate cimport (
     deflateEnd, z_stream,
 )
 from ngage_core.hub cimport Hub, Inbox
+from ngage_core.offer cimport Offer, offer_release
+from ngage_core.offers cimport offer_awaited, offer_of_playlist, offer_of_response
 from ngage_core.open cimport in_range, read_address, read_options, rules_create
 from ngage_core.paths cimport PathEntry, table_create, table_find
 from ngage_core.payload cimport (
@@ -72,8 +74,12 @@ def limits():
         "ring_bytes_max": bound.RING_BYTES_MAX,
         "publication_bytes_max": bound.PUBLICATION_BYTES_MAX,
         "tick_ms_max": bound.TICK_MS_MAX,
+        "lag_ms_max": bound.LAG_MS_MAX,
         "paths_max": bound.PATHS_MAX,
         "http_response_bytes_max": bound.HTTP_RESPONSE_BYTES_MAX,
+        "requests_per_connection": bound.REQUESTS_PER_CONNECTION,
+        "waiting_per_shard_max": bound.WAITING_PER_SHARD_MAX,
+        "wait_ms_max": bound.WAIT_MS_MAX,
         "message_bytes_max": bound.MESSAGE_BYTES_MAX,
         "fragments_max": bound.FRAGMENTS_MAX,
         "close_reason_bytes_max": bound.CLOSE_REASON_BYTES_MAX,
@@ -201,14 +207,15 @@ cdef class Engine:
 
     # Channels
 
-    def channel(self, str name not None, *, int lag, ring_frames, ring_bytes, tick_ms=0,
-                bint deflate=True, epoch=0, first=1):
+    def channel(self, str name not None, *, int lag, ring_frames, ring_bytes, lag_ms=0,
+                tick_ms=0, bint deflate=True, epoch=0, first=1):
         cdef bytes text = name.encode("utf-8")
         cdef const uint8_t *data = <const uint8_t *> <char *> text
         cdef size_t size = <size_t> len(text)
         cdef uint64_t frames = in_range(
             "ring_frames", ring_frames, bound.RING_FRAMES_MIN, bound.RING_FRAMES_MAX)
         cdef uint64_t held = in_range("ring_bytes", ring_bytes, 1, bound.RING_BYTES_MAX)
+        cdef uint32_t age = in_range("lag_ms", lag_ms, 0, bound.LAG_MS_MAX)
         cdef uint32_t tick = in_range("tick_ms", tick_ms, 0, bound.TICK_MS_MAX)
         cdef uint32_t restored = in_range("epoch", epoch, 0, 0xFFFFFFFF)
         cdef uint64_t head = in_range("first", first, 1, OFFSET_MAX if restored else 1)
@@ -234,6 +241,7 @@ cdef class Engine:
         if channel == NULL:
             raise MemoryError
         channel.lag = lag
+        channel.lag_ms = age
         channel.tick_ms = tick
         channel.deflate = deflate
         channel.bytes_max = held
@@ -371,21 +379,30 @@ cdef class Engine:
 
     # Answers and rules
 
-    def http_put(self, str path not None, bytes response not None, size_t head_bytes):
-        cdef bytes text = path.encode("ascii")
-        cdef Payload *answer
-        if not path.startswith("/") or len(response) > bound.HTTP_RESPONSE_BYTES_MAX:
-            raise ValueError(f"path {path!r}: begins with /, and its response is at most "
-                             f"{bound.HTTP_RESPONSE_BYTES_MAX} bytes")
-        if head_bytes > <size_t> len(response):
-            raise ValueError("head_bytes is more than the response has")
-        if self.control.hub.paths.count >= bound.PATHS_MAX and self.entry_at(text) == NULL:
-            raise OverflowError(f"{bound.PATHS_MAX} paths are served already")
-        answer = payload_of_bytes(
-            <const uint8_t *> <char *> response, <size_t> len(response), head_bytes)
-        if answer == NULL or not put_answer(&self.control, span_of_bytes(text), answer):
-            free(answer)
+    cdef int offer_at(self, str path, Offer *offer) except -1:
+        """Takes the offer over."""
+        cdef bytes text = path.encode("ascii", "replace")
+        cdef bint known = self.entry_at(text) != NULL
+        if path.startswith("/") and path.isascii():
+            if not known and self.control.hub.paths.count >= bound.PATHS_MAX:
+                offer_release(offer)
+                raise OverflowError(f"{bound.PATHS_MAX} paths are served already")
+            if put_offer(&self.control, span_of_bytes(text), offer):
+                return 0
+            offer_release(offer)
             raise MemoryError
+        offer_release(offer)
+        raise ValueError(f"path {path!r}: ASCII that begins with /")
+
+    def http_put(self, str path not None, bytes response not None, size_t head_bytes):
+        self.offer_at(path, offer_of_response(response, head_bytes))
+
+    def http_expect(self, str path not None, wait_ms):
+        if self.entry_at(path.encode("ascii", "replace")) == NULL:
+            self.offer_at(path, offer_awaited(wait_ms))
+
+    def http_playlist(self, str path not None, tuple responses not None, **position):
+        self.offer_at(path, offer_of_playlist(responses, position))
 
     cdef PathEntry *entry_at(self, bytes path) noexcept:
         return table_find(self.control.hub.paths, <const uint8_t *> <char *> path,
@@ -395,7 +412,7 @@ cdef class Engine:
         cdef PathEntry *entry = self.entry_at(path.encode("ascii"))
         if entry == NULL:
             return False
-        if not remove_answer(&self.control, entry):
+        if not remove_path(&self.control, entry):
             raise MemoryError
         return True
 

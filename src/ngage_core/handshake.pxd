@@ -8,7 +8,7 @@ from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcmp, memcpy, memset
 
-from ngage_core.answer cimport answer_path, refuse
+from ngage_core.answer cimport refuse
 from ngage_core.atomic cimport ng_load, ng_load_pointer
 from ngage_core.channel cimport Channel, channel_name_valid, channel_named
 from ngage_core.codes cimport KEYFRAME
@@ -19,13 +19,16 @@ from ngage_core.conn cimport (
 from ngage_core.deflate cimport WINDOW_BITS_MAX
 from ngage_core.hub cimport Rules, is_trusted_proxy, origin_allowed
 from ngage_core.lifecycle cimport ping_interval_ms, set_deadline, set_ping_deadline, subscribe
-from ngage_core.limits cimport ANSWER_BYTES_MAX, CHANNEL_NAME_BYTES_MAX
+from ngage_core.limits cimport ANSWER_BYTES_MAX, CHANNEL_NAME_BYTES_MAX, LAG_NOTSENT_BYTES
 from ngage_core.members cimport Subscription
 from ngage_core.own cimport own_room
+from ngage_core.park cimport answer_path
 from ngage_core.sha1 cimport ACCEPT_KEY_BYTES, accept_key_of
 from ngage_core.shard cimport Shard
 from ngage_core.span cimport Span, cut, cut_last, span_of
-from ngage_core.sysio cimport AF_INET, AF_INET6, inet_pton
+from ngage_core.sysio cimport (
+    AF_INET, AF_INET6, IPPROTO_TCP, TCP_NOTSENT_LOWAT, inet_pton, sys_option,
+)
 from ngage_core.upgrade cimport Request, parse_head
 from ngage_core.wheel cimport tick_of
 
@@ -235,6 +238,9 @@ cdef inline void upgrade_raw(Shard *shard, uint32_t index, const Request *reques
     if place_cursor(shard, request, channel, subscription, &resume):
         refuse(shard, index, 400, b"since is EPOCH:OFFSET")
         return
+    if channel.lag_ms:
+        sys_option(shard.slab.conns[index].fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
+                   <int> LAG_NOTSENT_BYTES)
     if resume.asked:
         shard.counters.recovered += resume.recovered
         shard.counters.not_recovered += not resume.recovered
@@ -253,7 +259,8 @@ cdef inline bint path_under(const Request *request, const char *prefix, size_t s
 cdef inline void serve_request(
     Shard *shard, uint32_t index, const uint8_t *head, size_t size
 ) noexcept nogil:
-    """A complete head. Afterwards the connection is a WebSocket, or ending."""
+    """A complete head. Afterwards the connection is a WebSocket, has its answer or waits for it, or
+    is ending."""
     cdef Request request
     cdef Resume resume
     cdef Rules *rules = <Rules *> ng_load_pointer(<void **> &shard.hub.rules)

@@ -23,7 +23,9 @@ cdef struct Options:
     uint32_t shards
     uint32_t connections_per_shard
     bint echo
+    uint32_t waiting_per_shard
     uint64_t handshake_timeout_ms
+    uint64_t http_idle_timeout_ms
     uint64_t ping_interval_ms  # 0: no pings
     uint64_t pings_per_second  # of all shards; 0: no limit
     uint64_t pong_timeout_ms

@@ -8,23 +8,24 @@ TCP pushes back; over its message rate it is closed.
 
 from libc.errno cimport EAGAIN
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
+from libc.string cimport memmove
 
 from ngage_core.answer cimport refuse
 from ngage_core.atomic cimport ng_load, ng_peek
 from ngage_core.codes cimport CLOSE_TOO_BIG
 from ngage_core.conn cimport (
-    CONN_CLOSING, CONN_DOOMED, CONN_FREE, CONN_HEAD, CONN_OPEN, F_DEFLATE, F_PAUSED,
-    F_PEER_DONE, F_SHUT_WHEN_SENT, KIND_ECHO, Conn,
+    CONN_ANSWERING, CONN_CLOSING, CONN_DOOMED, CONN_FREE, CONN_HEAD, CONN_OPEN, CONN_WAITING,
+    F_DEFLATE, F_PAUSED, F_PEER_DONE, F_RESUME, F_SHUT_WHEN_SENT, KIND_ECHO, Conn,
 )
 from ngage_core.frame cimport (
     FOUND_MESSAGE, FOUND_NOTHING, Finding, FrameLimits, Inbound, inbound_append, inbound_idle,
     inbound_step,
 )
 from ngage_core.handshake cimport serve_request
-from ngage_core.lifecycle cimport doom, drop_inbound, pause_reading, queue_read
+from ngage_core.lifecycle cimport doom, drop_inbound, pause_reading, queue_read, set_deadline
 from ngage_core.limits cimport (
     EVENT_BYTES_PER_SHARD, EVENT_ROOM_WANTED, HELD_BYTES_PER_SHARD, OUTBOX_PAUSE_BYTES,
-    READS_PER_TURN, READ_BUFFER_BYTES,
+    PIPELINED_BYTES_MAX, READS_PER_TURN, READ_BUFFER_BYTES, REQUESTS_PER_TURN,
 )
 from ngage_core.message cimport fail, take_finding
 from ngage_core.ring cimport ring_free
@@ -59,46 +60,95 @@ cdef inline void park(Shard *shard, uint32_t index, uint64_t capacity_before) no
             wheel_move(&shard.wheel, index, due)
 
 
-# The request head.
+# Requests.
 
-cdef inline void read_head(Shard *shard, uint32_t index, uint8_t *data, size_t size) noexcept nogil:
-    """Bytes of a head; what is pipelined behind it are frames already."""
-    cdef Conn *conn = &shard.slab.conns[index]
-    cdef size_t checked = 0, head_size = 0
-    cdef uint64_t before
-    cdef int progress
-    cdef Inbound *kept = conn.inbound
-    if kept != NULL:
-        before = kept.capacity
-        checked = kept.left
-        if not inbound_append(kept, data, size):
-            doom(shard, index)
-            return
-        shard.counters.held_bytes += kept.capacity - before
-        data = kept.data
-        size = kept.bytes
-    progress = head_progress(data, size, &checked, &head_size)
-    if progress == HEAD_MORE:
-        if kept == NULL:
-            kept = inbound_of(shard, conn)
-            if kept == NULL or not inbound_append(kept, data, size):
-                doom(shard, index)
-                return
-            park(shard, index, 0)
-        kept.left = checked  # a head has no use for it otherwise
-        return
-    if progress == HEAD_NOT_HTTP:
+cdef inline bint hold(
+    Shard *shard, uint32_t index, Inbound *kept, const uint8_t *data, size_t size
+) noexcept nogil:
+    """Add to what is kept of a connection's requests. False: too much, and it is doomed."""
+    cdef uint64_t before = kept.capacity
+    if size and not inbound_append(kept, data, size):
+        doom(shard, index)
+        return False
+    shard.counters.held_bytes += kept.capacity - before
+    if shard.counters.held_bytes > HELD_BYTES_PER_SHARD:
+        doom(shard, index)
+        return False
+    return True
+
+
+cdef inline void keep(
+    Shard *shard, uint32_t index, const uint8_t *data, size_t size, size_t checked
+) noexcept nogil:
+    """Bytes that are for later; `checked`: how far they are known to be an unfinished head."""
+    cdef Inbound *kept = inbound_of(shard, &shard.slab.conns[index])
+    if kept == NULL:
+        doom(shard, index)
+    elif hold(shard, index, kept, data, size):
+        kept.left = checked  # they have no other use for it
+
+
+cdef inline void cannot_read(Shard *shard, uint32_t index, int progress) noexcept nogil:
+    if progress != HEAD_NOT_HTTP:
+        refuse(shard, index, progress, b"the request head cannot be accepted")
+    elif shard.slab.colds[index].rate_messages:
+        refuse(shard, index, 400, b"that is no request")  # a reset would take the last answer too
+    else:
         shard.counters.not_http += 1
         doom(shard, index)
-        return
-    if progress != HEAD_DONE:
-        refuse(shard, index, progress, b"the request head cannot be accepted")
-        return
-    conn.inbound = NULL  # out of the way of the frames; its bytes are still needed
-    serve_request(shard, index, data, head_size)
-    if conn.state == CONN_OPEN and size > head_size:
-        read_frames(shard, index, data + head_size, size - head_size)
+
+
+cdef inline void keep_rest(
+    Shard *shard, uint32_t index, Inbound *kept, const uint8_t *data, size_t size, size_t checked
+) noexcept nogil:
+    """What is left of the bytes of requests, in `kept` or not yet, when some have been answered."""
+    cdef Conn *conn = &shard.slab.conns[index]
     if kept != NULL:
+        memmove(kept.data, data, size)
+        kept.bytes = size
+        kept.left = checked
+        conn.inbound = kept
+    else:
+        keep(shard, index, data, size, checked)
+
+
+cdef inline void read_requests(
+    Shard *shard, uint32_t index, uint8_t *data, size_t size
+) noexcept nogil:
+    """Bytes of requests, behind those that are kept. They are answered in order, each when the
+    answer before it is out; what is behind an upgrade are frames already."""
+    cdef Conn *conn = &shard.slab.conns[index]
+    cdef Inbound *kept = conn.inbound
+    cdef size_t at = 0, checked = 0, head_size = 0
+    cdef int progress = HEAD_DONE, served = 0
+    if kept != NULL:
+        checked = kept.left
+        if not hold(shard, index, kept, data, size):
+            return
+        data = kept.data
+        size = kept.bytes
+        conn.inbound = NULL  # out of the way of frames; its bytes are still needed
+    while at < size and conn.state == CONN_HEAD and served < REQUESTS_PER_TURN:
+        progress = head_progress(data + at, size - at, &checked, &head_size)
+        if progress != HEAD_DONE:
+            break
+        served += 1
+        checked = 0
+        at += head_size
+        serve_request(shard, index, data + at - head_size, head_size)
+    if conn.state == CONN_OPEN:
+        if at < size:
+            read_frames(shard, index, data + at, size - at)
+    elif progress != HEAD_DONE and progress != HEAD_MORE:
+        cannot_read(shard, index, progress)
+    elif at < size and conn.state in (CONN_HEAD, CONN_WAITING, CONN_ANSWERING):
+        keep_rest(shard, index, kept, data + at, size - at, checked)
+        if progress == HEAD_DONE and conn.state == CONN_HEAD:
+            queue_read(shard, index)
+        elif shard.slab.colds[index].rate_messages and conn.state == CONN_HEAD and (
+                at or kept == NULL):
+            set_deadline(shard, index, shard.hub.options.handshake_timeout_ms)
+    if kept != NULL and conn.inbound != kept:
         give_inbound(shard, kept)
 
 
@@ -150,6 +200,10 @@ cdef inline bint may_read(Shard *shard, uint32_t index) noexcept nogil:
     cdef Conn *conn = &shard.slab.conns[index]
     if conn.flags & F_PAUSED:
         return False
+    if conn.state == CONN_HEAD and conn.flags & F_RESUME:
+        return False  # what is kept comes first
+    if conn.state == CONN_WAITING or conn.state == CONN_ANSWERING:
+        return conn.inbound == NULL or conn.inbound.bytes < PIPELINED_BYTES_MAX
     if conn.state != CONN_OPEN:
         return True
     if conn.kind == KIND_ECHO:
@@ -168,7 +222,8 @@ cdef inline void peer_done(Shard *shard, uint32_t index) noexcept nogil:
     """FIN. An answer under way is still finished; otherwise nobody is left to talk to."""
     cdef Conn *conn = &shard.slab.conns[index]
     conn.flags |= F_PEER_DONE
-    if not (conn.state == CONN_CLOSING and conn.flags & F_SHUT_WHEN_SENT):
+    if not (conn.state == CONN_CLOSING and conn.flags & F_SHUT_WHEN_SENT
+            or conn.state == CONN_ANSWERING):
         doom(shard, index)
 
 
@@ -177,7 +232,9 @@ cdef inline void take_bytes(Shard *shard, uint32_t index, size_t size) noexcept 
     shard.counters.received_bytes += size
     conn.heard_tick = tick_of(shard.now_ms)
     if conn.state == CONN_HEAD:
-        read_head(shard, index, shard.read_buffer, size)
+        read_requests(shard, index, shard.read_buffer, size)
+    elif conn.state == CONN_WAITING or conn.state == CONN_ANSWERING:
+        keep(shard, index, shard.read_buffer, size, 0)
     elif conn.state == CONN_OPEN or (
             conn.state == CONN_CLOSING and not conn.flags & F_SHUT_WHEN_SENT):
         read_frames(shard, index, shard.read_buffer, size)
@@ -192,6 +249,8 @@ cdef inline void read_conn(Shard *shard, uint32_t index, bint until_end) noexcep
     cdef Conn *conn = &shard.slab.conns[index]
     cdef int64_t size
     cdef int reads = 0
+    if conn.state == CONN_HEAD and conn.inbound != NULL:
+        read_requests(shard, index, NULL, 0)
     while reads < READS_PER_TURN:
         reads += 1
         if conn.state == CONN_FREE or conn.state == CONN_DOOMED or not may_read(shard, index):

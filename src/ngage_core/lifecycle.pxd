@@ -11,8 +11,8 @@ from libc.string cimport memcpy, memset
 from ngage_core.atomic cimport ng_load, ng_store_pointer
 from ngage_core.channel cimport Channel
 from ngage_core.conn cimport (
-    CONN_DOOMED, CONN_FREE, CONN_HEAD, F_BLOCKED, F_PAUSED, F_QUEUED, F_RESUME,
-    F_SHARED_DEFLATE, KIND_ECHO, KIND_RAW, NONE, Conn, slab_give, slab_take,
+    CONN_DOOMED, CONN_FREE, CONN_HEAD, F_BLOCKED, F_PEER_DONE, F_PAUSED, F_QUEUED, F_RESUME,
+    F_SHARED_DEFLATE, KIND_ECHO, KIND_RAW, NONE, Conn, ConnCold, slab_give, slab_take,
 )
 from ngage_core.limits cimport PING_STEP_TICKS, SUBSCRIPTIONS_PER_CONNECTION, WHEEL_TICK_MS
 from ngage_core.members cimport (
@@ -21,6 +21,7 @@ from ngage_core.members cimport (
 from ngage_core.payload cimport payload_release
 from ngage_core.shard cimport Shard, give_inbound, give_outbox, list_add
 from ngage_core.sysio cimport sys_close
+from ngage_core.waiters cimport NO_WAITER, waiter_leave
 from ngage_core.wheel cimport tick_of, ticks_of, wheel_add, wheel_move, wheel_remove
 
 
@@ -167,6 +168,25 @@ cdef inline void drop_inbound(Shard *shard, Conn *conn) noexcept nogil:
         conn.inbound = NULL
 
 
+cdef inline void wait_no_more(Shard *shard, uint32_t index) noexcept nogil:
+    cdef ConnCold *cold = &shard.slab.colds[index]
+    if cold.waiter != NO_WAITER:
+        waiter_leave(&shard.waiters, cold.waiter)
+        cold.waiter = NO_WAITER
+        shard.counters.waiting -= 1
+
+
+cdef inline void next_request(Shard *shard, uint32_t index) noexcept nogil:
+    """An answer is out whole. What the client sent meanwhile is read in the next turn."""
+    cdef Conn *conn = &shard.slab.conns[index]
+    conn.state = CONN_HEAD
+    if conn.inbound != NULL or conn.flags & F_PEER_DONE:
+        set_deadline(shard, index, shard.hub.options.handshake_timeout_ms)
+        queue_read(shard, index)
+    else:
+        set_deadline(shard, index, shard.hub.options.http_idle_timeout_ms)
+
+
 cdef inline void doom(Shard *shard, uint32_t index) noexcept nogil:
     """This connection is over. Its slot is freed at the end of the turn."""
     cdef Conn *conn = &shard.slab.conns[index]
@@ -184,6 +204,7 @@ cdef inline void reap(Shard *shard) noexcept nogil:
         index = shard.doomed.items[shard.doomed.count]
         conn = &shard.slab.conns[index]
         unsubscribe_all(shard, index)
+        wait_no_more(shard, index)
         wheel_remove(&shard.wheel, index)
         set_blocked(shard, conn, False)
         drop_inbound(shard, conn)

@@ -20,6 +20,10 @@ cdef enum:
     RING_BYTES_MAX = 1073741824
     PUBLICATION_BYTES_MAX = 67108864
     TICK_MS_MAX = 60000
+    LAG_MS_MAX = 60000
+    # What may wait in a socket unsent, where lag is bounded by time: a quarter of a second at
+    # 500 kbit/s. The default of 64 KiB would be a second, which no cursor can take back.
+    LAG_NOTSENT_BYTES = 16384
 
     # HTTP
     HEAD_BYTES_MAX = 16384
@@ -28,6 +32,11 @@ cdef enum:
     ANSWER_BYTES_MAX = 1024  # of an error or a 101, head and body
     PATHS_MAX = 65536
     HTTP_RESPONSE_BYTES_MAX = 67108864
+    REQUESTS_PER_CONNECTION = 1000  # then its client comes anew, perhaps to another shard
+    REQUESTS_PER_TURN = 16  # of a client that pipelines them
+    PIPELINED_BYTES_MAX = 16384  # kept while an answer is on its way; over it TCP pushes back
+    WAITING_PER_SHARD_MAX = 1048576  # requests whose answer is not there yet
+    WAIT_MS_MAX = 60000
     ORIGINS_MAX = 256
     PROXY_NETWORKS_MAX = 256
 
@@ -65,6 +74,7 @@ cdef enum:
     SWEEP_QUANTUM = 256  # sockets written before the poller is asked again, about 1.5 ms
     SEND_BATCH = 64  # sockets that are sent a plan in one call of the backend
     SWEEP_VISITS = 8192  # members looked at in a quantum, with or without anything to write
+    RELEASES_PER_TURN = 128  # requests that waited and are answered, some 10 us each
     COMMANDS_PER_TURN = 1024
     CLOSES_PER_STEP = 100  # of a channel's members, when it is closed
     CLOSE_STEP_MS = 10

@@ -9,7 +9,7 @@ import ipaddress
 from ngage_core.hub cimport Options, Rules
 from ngage_core.limits cimport (
     MESSAGE_BYTES_MAX, ORIGINS_MAX, PROXY_NETWORKS_MAX, PUBLICATION_BYTES_MAX,
-    SHARD_CONNECTIONS_MAX, SHARDS_MAX,
+    SHARD_CONNECTIONS_MAX, SHARDS_MAX, WAITING_PER_SHARD_MAX,
 )
 from ngage_core.sysio cimport (
     AF_INET, AF_INET6, htons, inet_pton, sockaddr_in, sockaddr_in6,
@@ -20,7 +20,9 @@ from ngage_core.sysio cimport (
 _NUMBERS = {
     "shards": (1, 1, SHARDS_MAX),
     "connections_per_shard": (1, 1, SHARD_CONNECTIONS_MAX),
+    "waiting_per_shard": (16384, 0, WAITING_PER_SHARD_MAX),
     "handshake_timeout_ms": (5000, 1, 3600000),
+    "http_idle_timeout_ms": (30000, 1, 3600000),
     "ping_interval_ms": (25000, 0, 3600000),
     "pings_per_second": (1000, 0, 1000000),
     "pong_timeout_ms": (10000, 1, 3600000),
@@ -54,7 +56,9 @@ cdef int read_options(Options *options, dict given) except -1:
         raise TypeError(f"no such option: {', '.join(given)}")
     options.shards = number["shards"]
     options.connections_per_shard = number["connections_per_shard"]
+    options.waiting_per_shard = number["waiting_per_shard"]
     options.handshake_timeout_ms = number["handshake_timeout_ms"]
+    options.http_idle_timeout_ms = number["http_idle_timeout_ms"]
     options.ping_interval_ms = number["ping_interval_ms"]
     options.pings_per_second = number["pings_per_second"]
     options.pong_timeout_ms = number["pong_timeout_ms"]

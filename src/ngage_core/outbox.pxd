@@ -9,7 +9,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from ngage_core.limits cimport CONTROL_BYTES_MAX, CONTROL_QUEUE_BYTES_MAX
-from ngage_core.payload cimport Payload, payload_deflated, payload_plain, payload_release
+from ngage_core.payload cimport Payload, payload_release
 
 
 cdef struct Chunk:
@@ -54,14 +54,14 @@ cdef inline uint8_t *outbox_room(Outbox *outbox, size_t size) noexcept nogil:
 
 
 cdef inline bint outbox_share(
-    Outbox *outbox, Payload *payload, bint deflated, uint32_t size
+    Outbox *outbox, Payload *payload, uint8_t *data, uint32_t size
 ) noexcept nogil:
-    """Append the first `size` bytes of a payload, taking over one reference. False: no memory."""
+    """Append `size` bytes at `data` in a payload, taking over one reference. False: no memory."""
     cdef Chunk *chunk = <Chunk *> malloc(sizeof(Chunk))
     if chunk == NULL:
         return False
     chunk.payload = payload
-    chunk.data = payload_deflated(payload) if deflated else payload_plain(payload)
+    chunk.data = data
     chunk.bytes = size
     chunk.pong = False
     outbox_link(outbox, chunk)

@@ -12,7 +12,7 @@ from ngage_core.frame cimport FIN
 from ngage_core.lifecycle cimport doom, queue_write, set_deadline, unsubscribe_all
 from ngage_core.limits cimport CLOSE_REASON_BYTES_MAX
 from ngage_core.outbox cimport Outbox, outbox_room, outbox_share
-from ngage_core.payload cimport Payload, payload_release
+from ngage_core.payload cimport Payload, payload_plain, payload_release
 from ngage_core.shard cimport Shard, take_outbox
 
 
@@ -34,11 +34,12 @@ cdef inline uint8_t *own_room(Shard *shard, uint32_t index, size_t size) noexcep
 
 
 cdef inline bint own_share(
-    Shard *shard, uint32_t index, Payload *payload, bint deflated, uint32_t size
+    Shard *shard, uint32_t index, Payload *payload, uint32_t first, uint32_t size
 ) noexcept nogil:
-    """The same with a shared payload, whose reference is taken over."""
+    """The same with `size` bytes of a shared payload from `first` on; its reference is taken over.
+    """
     cdef Outbox *outbox = outbox_of(shard, &shard.slab.conns[index])
-    if outbox == NULL or not outbox_share(outbox, payload, deflated, size):
+    if outbox == NULL or not outbox_share(outbox, payload, payload_plain(payload) + first, size):
         payload_release(payload)
         doom(shard, index)
         return False

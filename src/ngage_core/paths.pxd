@@ -1,21 +1,23 @@
-"""Preencoded HTTP answers: path -> complete response bytes.
+"""Preencoded HTTP answers: path -> offer, that is complete response bytes or the promise of them.
 
-The table is replaced as a whole when a path comes or goes, and its slots are swapped in place when
-an answer changes; old tables and answers are retired. A table has a few hundred paths, and the
-readers (every shard) need no lock.
+The table is replaced as a whole when a path comes or goes, and an entry's offer is swapped in place
+when its answer changes; old tables and offers are retired. A table has a few hundred paths, and the
+readers (every shard) need no lock. An entry outlives its place in the table while a request waits
+for it: it is counted.
 """
 
 from libc.stdint cimport uint64_t, uint8_t
-from libc.stdlib cimport calloc, malloc
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
 
-from ngage_core.atomic cimport ng_load_pointer, ng_store_pointer
+from ngage_core.atomic cimport ng_add, ng_load_pointer, ng_store_pointer, ng_sub
 from ngage_core.channel cimport bytes_hash
-from ngage_core.payload cimport Payload
+from ngage_core.offer cimport Offer
 
 
 cdef struct PathEntry:
-    Payload *answer
+    Offer *offer  # NULL: the path is served no more
+    uint64_t references  # the table's, and one for each request that waits
     uint64_t hashed
     size_t bytes  # the path itself follows the struct
 
@@ -43,12 +45,13 @@ cdef inline PathTable *table_create(size_t count) noexcept nogil:
 
 
 cdef inline PathEntry *entry_create(
-    const uint8_t *path, size_t size, uint64_t seed, Payload *answer
+    const uint8_t *path, size_t size, uint64_t seed, Offer *offer
 ) noexcept nogil:
     cdef PathEntry *entry = <PathEntry *> malloc(sizeof(PathEntry) + size)
     if entry == NULL:
         return NULL
-    entry.answer = answer
+    entry.offer = offer
+    entry.references = 1
     entry.hashed = bytes_hash(path, size, seed)
     entry.bytes = size
     memcpy(entry_path(entry), path, size)
@@ -92,12 +95,21 @@ cdef inline PathTable *table_copy(
     return copy
 
 
-cdef inline Payload *entry_answer(PathEntry *entry) noexcept nogil:
-    return <Payload *> ng_load_pointer(<void **> &entry.answer)
+cdef inline void entry_retain(PathEntry *entry) noexcept nogil:
+    ng_add(&entry.references, 1)
 
 
-cdef inline Payload *entry_replace(PathEntry *entry, Payload *answer) noexcept nogil:
-    """Swap the answer in place; the caller retires the old one, which is returned."""
-    cdef Payload *old = entry.answer
-    ng_store_pointer(<void **> &entry.answer, answer)
+cdef inline void entry_release(PathEntry *entry) noexcept nogil:
+    if ng_sub(&entry.references, 1) == 0:
+        free(entry)
+
+
+cdef inline Offer *entry_offer(PathEntry *entry) noexcept nogil:
+    return <Offer *> ng_load_pointer(<void **> &entry.offer)
+
+
+cdef inline Offer *entry_replace(PathEntry *entry, Offer *offer) noexcept nogil:
+    """Swap the offer in place; the caller retires the old one, which is returned."""
+    cdef Offer *old = entry.offer
+    ng_store_pointer(<void **> &entry.offer, offer)
     return old

@@ -6,7 +6,7 @@ reference belongs to the ring or table it stands in, one to every socket that is
 writing it (a short write): those alone outlive its place in the ring.
 """
 
-from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
@@ -20,8 +20,14 @@ cdef struct Payload:
     uint32_t plain_bytes
     uint32_t deflated_bytes  # 0: has no deflated variant
     uint32_t head_bytes  # of the plain variant: frame header, or HTTP head
+    uint32_t published_ms  # modulo 2**32, by the clock of the shards
     uint8_t opcode
     bint sync
+
+
+cdef inline int64_t payload_age_ms(const Payload *payload, uint32_t now_ms) noexcept nogil:
+    """Below 0 where the reader's clock was read before it was published."""
+    return <int32_t> (now_ms - payload.published_ms)
 
 
 cdef inline uint8_t *payload_plain(Payload *payload) noexcept nogil:
@@ -51,6 +57,7 @@ cdef inline Payload *payload_of_frame(
     payload.plain_bytes = <uint32_t> plain
     payload.deflated_bytes = <uint32_t> extra
     payload.head_bytes = <uint32_t> head
+    payload.published_ms = 0
     payload.opcode = opcode
     payload.sync = False
     write_header(payload_plain(payload), FIN | opcode, size)
@@ -73,6 +80,7 @@ cdef inline Payload *payload_of_bytes(
     payload.plain_bytes = <uint32_t> size
     payload.deflated_bytes = 0
     payload.head_bytes = <uint32_t> head_size
+    payload.published_ms = 0
     payload.opcode = 0
     payload.sync = False
     memcpy(payload_plain(payload), data, size)

@@ -11,11 +11,15 @@ from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, realloc
 
 from ngage_core.atomic cimport ng_add, ng_fence, ng_load_seq, ng_store, ng_store_seq
+from ngage_core.offer cimport Offer, offer_release
+from ngage_core.paths cimport PathEntry, entry_release
 from ngage_core.payload cimport Payload, payload_release
 
 cdef enum:
     RETIRED_MEMORY = 0
     RETIRED_PAYLOAD = 1
+    RETIRED_OFFER = 2
+    RETIRED_ENTRY = 3  # of a path: the table's reference to it
 
 cdef enum:
     RECLAIM_ASLEEP = -1  # as uint64_t: later than any epoch
@@ -80,6 +84,10 @@ cdef inline void reclaim_seen(Reclaim *reclaim, uint64_t oldest_seen) noexcept n
             return
         if entry.kind == RETIRED_PAYLOAD:
             payload_release(<Payload *> entry.thing)
+        elif entry.kind == RETIRED_OFFER:
+            offer_release(<Offer *> entry.thing)
+        elif entry.kind == RETIRED_ENTRY:
+            entry_release(<PathEntry *> entry.thing)
         else:
             free(entry.thing)
         reclaim.first += 1

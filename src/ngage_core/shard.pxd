@@ -23,6 +23,7 @@ from ngage_core.poller cimport PollerOps
 from ngage_core.reclaim cimport RECLAIM_ASLEEP
 from ngage_core.ring cimport Command, Message, Ring
 from ngage_core.sysio cimport pthread_t, sem_t, sys_release, sys_reserve
+from ngage_core.waiters cimport FIRST_WAITER, Waiter, Waiters, room_news, waiters_open
 from ngage_core.wheel cimport Wheel
 
 cdef enum:
@@ -70,6 +71,7 @@ cdef struct Shard:
     uint64_t pad_b[7]
     uint64_t dirty_summary[DIRTY_SUMMARY]  # channels with something new, set by the publisher
     uint64_t dirty[DIRTY_WORDS]
+    Waiters waiters
     Ring commands_ring
     Ring events_ring
     uint64_t event_bytes  # held by messages under way to the control plane
@@ -129,6 +131,10 @@ cdef inline uint32_t shard_slots(const Hub *hub) noexcept nogil:
     return hub.options.connections_per_shard + REFUSALS_PER_SHARD
 
 
+cdef inline size_t waiter_slots(const Hub *hub) noexcept nogil:
+    return <size_t> FIRST_WAITER + hub.options.waiting_per_shard
+
+
 cdef inline bint shard_allocate(Shard *shard) noexcept nogil:
     """Reserve and allocate everything; False leaves what it got to shard_free()."""
     cdef size_t slots = shard_slots(shard.hub)
@@ -140,6 +146,7 @@ cdef inline bint shard_allocate(Shard *shard) noexcept nogil:
     shard.subscriptions.free = <uint32_t> NONE
     shard.subscriptions.items = <Subscription *> sys_reserve(
         slots * SUBSCRIPTIONS_PER_SLOT * sizeof(Subscription))
+    shard.waiters.items = <Waiter *> sys_reserve(waiter_slots(shard.hub) * sizeof(Waiter))
     shard.commands = <Command *> sys_reserve(COMMAND_RING * sizeof(Command))
     shard.commands_ring.capacity = COMMAND_RING
     shard.events = <Message **> sys_reserve(EVENT_RING * sizeof(void *))
@@ -154,12 +161,14 @@ cdef inline bint shard_allocate(Shard *shard) noexcept nogil:
     shard.staging[1] = <uint8_t *> malloc(STAGING_BYTES)
     shard.read_buffer = <uint8_t *> malloc(READ_BUFFER_BYTES)
     shard.seen = <uint64_t> RECLAIM_ASLEEP
+    if shard.waiters.items != NULL:
+        waiters_open(&shard.waiters, shard.hub.options.waiting_per_shard)
     return not (
         shard.slab.conns == NULL or shard.slab.colds == NULL or shard.subscriptions.items == NULL
-        or shard.commands == NULL or shard.events == NULL or shard.members == NULL
-        or shard.active == NULL or shard.writes.items == NULL or shard.reads.items == NULL
-        or shard.paused.items == NULL or shard.doomed.items == NULL or shard.staging[0] == NULL
-        or shard.staging[1] == NULL or shard.read_buffer == NULL)
+        or shard.waiters.items == NULL or shard.commands == NULL or shard.events == NULL
+        or shard.members == NULL or shard.active == NULL or shard.writes.items == NULL
+        or shard.reads.items == NULL or shard.paused.items == NULL or shard.doomed.items == NULL
+        or shard.staging[0] == NULL or shard.staging[1] == NULL or shard.read_buffer == NULL)
 
 
 cdef inline void shard_release(Shard *shard) noexcept nogil:
@@ -185,6 +194,7 @@ cdef inline void shard_release(Shard *shard) noexcept nogil:
     sys_release(shard.slab.conns, slots * sizeof(Conn))
     sys_release(shard.slab.colds, slots * sizeof(ConnCold))
     sys_release(shard.subscriptions.items, slots * SUBSCRIPTIONS_PER_SLOT * sizeof(Subscription))
+    sys_release(shard.waiters.items, waiter_slots(shard.hub) * sizeof(Waiter))
     sys_release(shard.commands, COMMAND_RING * sizeof(Command))
     sys_release(shard.events, EVENT_RING * sizeof(void *))
     sys_release(shard.members, CHANNELS_MAX * sizeof(void *))
@@ -273,3 +283,9 @@ cdef inline void shard_mark_dirty(Shard *shard, uint32_t channel) noexcept nogil
     """Something new in a channel, for a shard that has members in it."""
     ng_or_seq(&shard.dirty[channel >> 6], <uint64_t> 1 << (channel & 63))
     ng_or_seq(&shard.dirty_summary[channel >> 12], <uint64_t> 1 << (channel >> 6 & 63))
+
+
+cdef inline void shard_tell_waiters(Shard *shard, uint32_t room) noexcept nogil:
+    """Something new at a path, for a shard in which somebody waits for it or its neighbours."""
+    room_news(&shard.waiters, room)
+    shard_wake(shard)

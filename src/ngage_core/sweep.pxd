@@ -24,7 +24,7 @@ from ngage_core.payload cimport payload_plain
 from ngage_core.plan cimport forget_plans, plan_add, plan_build, plan_send
 from ngage_core.platform cimport NG_LOWEST_BIT, NG_PREFETCH
 from ngage_core.shard cimport DIRTY_SUMMARY, Plan, Shard
-from ngage_core.write cimport apply_lag, write_conn
+from ngage_core.write cimport apply_lag, lags, write_conn
 
 cdef enum:
     PREFETCH_AHEAD = 16  # members; while a batch fills, a visit is much shorter than a cache miss
@@ -64,7 +64,7 @@ cdef inline bint visit(Shard *shard, Members *members, uint32_t item) noexcept n
     if subscription.cursor >= head:
         return False
     if conn.flags & F_BLOCKED:
-        if members.channel.lag == RELIABLE and subscription.cursor < ng_load(&members.channel.tail):
+        if members.channel.lag == RELIABLE and lags(shard, subscription, members.channel):
             apply_lag(shard, index, subscription, members.channel)
         return False
     if is_plain(conn, members, item, subscription):

@@ -8,11 +8,11 @@ since the poller comes before the timers in a turn.
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 
-from ngage_core.answer cimport refuse
+from ngage_core.answer cimport end_after_answer, refuse
 from ngage_core.codes cimport CLOSE_NO_PONG, CLOSE_POLICY, OP_PING
 from ngage_core.conn cimport (
-    CONN_DOOMED, CONN_FREE, CONN_HEAD, CONN_OPEN, F_CLOSE_WHEN_SENT, F_PAUSED, F_PINGED,
-    F_SHUT_WHEN_SENT, NONE, Conn,
+    CONN_ANSWERING, CONN_CLOSING, CONN_DOOMED, CONN_FREE, CONN_HEAD, CONN_OPEN, CONN_WAITING,
+    F_CLOSE_WHEN_SENT, F_PAUSED, F_PINGED, F_SHUT_WHEN_SENT, NONE, Conn,
 )
 from ngage_core.frame cimport FIN
 from ngage_core.lifecycle cimport (
@@ -87,14 +87,25 @@ cdef inline void open_deadline(Shard *shard, uint32_t index) noexcept nogil:
         set_ping_deadline(shard, index, interval - quiet)
 
 
+cdef inline bint is_idle(const Shard *shard, uint32_t index) noexcept nogil:
+    """Between two requests."""
+    return (shard.slab.conns[index].state == CONN_HEAD and shard.slab.conns[index].inbound == NULL
+            and shard.slab.colds[index].rate_messages != 0)
+
+
 cdef inline void deadline_came(Shard *shard, uint32_t index) noexcept nogil:
     cdef Conn *conn = &shard.slab.conns[index]
-    if conn.state == CONN_HEAD:
+    if is_idle(shard, index):
+        end_after_answer(shard, index)
+    elif conn.state == CONN_HEAD:
         shard.counters.handshake_timeouts += 1
         refuse(shard, index, 408, b"the request took too long")
     elif conn.state == CONN_OPEN:
         open_deadline(shard, index)
-    elif conn.flags & F_SHUT_WHEN_SENT and recently_acknowledged(
+    elif conn.state == CONN_WAITING:
+        shard.counters.http_wait_timeouts += 1
+        refuse(shard, index, 503, b"what was asked for has not come")
+    elif (conn.state == CONN_ANSWERING or conn.flags & F_SHUT_WHEN_SENT) and recently_acknowledged(
             conn, shard.hub.options.close_timeout_ms):
         set_deadline(shard, index, shard.hub.options.close_timeout_ms)  # a long answer, arriving
     else:
@@ -147,7 +158,12 @@ cdef inline void close_when_sent(Shard *shard, uint32_t index) noexcept nogil:
     if conn.state == CONN_OPEN:
         conn.flags |= F_CLOSE_WHEN_SENT
         queue_write(shard, index)
-    elif conn.state == CONN_HEAD:
+    elif conn.state == CONN_ANSWERING:
+        conn.state = CONN_CLOSING
+        conn.flags |= F_SHUT_WHEN_SENT
+    elif is_idle(shard, index):
+        end_after_answer(shard, index)
+    else:
         refuse(shard, index, 503, b"this server is going away")
 
 
@@ -177,7 +193,8 @@ cdef inline void drain_step(Shard *shard) noexcept nogil:
         while drain_unfinished(shard) and closed < shard.drain.per_step:
             index = shard.drain.next
             shard.drain.next += 1
-            if shard.slab.conns[index].state in (CONN_HEAD, CONN_OPEN):
+            if shard.slab.conns[index].state in (
+                    CONN_HEAD, CONN_OPEN, CONN_WAITING, CONN_ANSWERING):
                 close_when_sent(shard, index)
                 closed += 1
 

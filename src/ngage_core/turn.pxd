@@ -1,7 +1,8 @@
 """One turn of a shard, in its fixed order:
 
-  commands - what is new in channels - poll - accept and read - deadlines - a quantum of the sweep
-  - sockets with something to write - reap - tell the control plane - sleep
+  commands - what is new in channels, and at paths that are waited for - poll - accept and read -
+  deadlines - a quantum of the sweep - sockets with something to write - reap - tell the control
+  plane - sleep
 
 Reading comes before judging deadlines, writing after both, and nothing is freed before the end. A
 turn is bounded by the *_PER_TURN limits, so the worst a handshake waits for is one quantum.
@@ -26,6 +27,7 @@ from ngage_core.limits cimport (
 )
 from ngage_core.members cimport Members
 from ngage_core.own cimport begin_close, own_share
+from ngage_core.park cimport release_waiting
 from ngage_core.payload cimport payload_plain, payload_release
 from ngage_core.poller cimport READY_GONE, READY_READ, READY_WRITE, Ready
 from ngage_core.reclaim cimport reclaim_asleep, reclaim_awake
@@ -41,6 +43,7 @@ from ngage_core.sysio cimport (
     sys_spare_descriptor,
 )
 from ngage_core.timers cimport drain_begin, drain_step, drain_unfinished, try_paused, turn_wheel
+from ngage_core.waiters cimport any_due, any_news
 from ngage_core.wheel cimport tick_of, wheel_next
 from ngage_core.write cimport write_conn
 
@@ -77,7 +80,7 @@ cdef inline void command_send(Shard *shard, const Command *command) noexcept nog
         shard.counters.slow_closed += 1
         begin_close(shard, index, CLOSE_SLOW, <const uint8_t *> b"slow", 4)
         return
-    own_share(shard, index, command.payload, False, command.payload.plain_bytes)
+    own_share(shard, index, command.payload, 0, command.payload.plain_bytes)
 
 
 cdef inline void command_close(Shard *shard, const Command *command) noexcept nogil:
@@ -266,13 +269,14 @@ cdef inline bint nothing_new(Shard *shard) noexcept nogil:
     for s in range(<uint32_t> DIRTY_SUMMARY):
         if ng_load(&shard.dirty_summary[s]):
             return False
-    return ring_waiting(&shard.commands_ring) == 0
+    return ring_waiting(&shard.commands_ring) == 0 and not any_news(&shard.waiters)
 
 
 cdef inline int sleep_ms(Shard *shard, int64_t channels_want) noexcept nogil:
     """How long poll may wait: 0 while there is work, -1 when only an event can bring some."""
     cdef int64_t wait = channels_want, timers
-    if channels_want == 0 or shard.reads.count or not nothing_new(shard):
+    if (channels_want == 0 or shard.reads.count or any_due(&shard.waiters)
+            or not nothing_new(shard)):
         return 0
     if shard.writes.count:
         return 1 if shard.retry_soon else 0
@@ -362,6 +366,7 @@ cdef inline int64_t turn(Shard *shard, int64_t channels_want) noexcept nogil:
     poll(shard, sleep_ms(shard, channels_want))
     take_commands(shard)
     collect_dirty(shard)
+    release_waiting(shard)
     read_queued(shard)
     resume_accepting(shard)
     turn_wheel(shard)

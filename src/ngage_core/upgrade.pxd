@@ -55,6 +55,7 @@ cdef struct Request:
     bint upgrade  # an upgrade is asked for, valid or not
     bint upgrade_websocket
     bint connection_upgrade
+    bint connection_close
     bint has_body
     bint deflate
     int window_bits
@@ -197,6 +198,7 @@ cdef inline void take_header(Request *request, int name, Span value) noexcept no
         request.upgrade_websocket = has_token(value, b"websocket", 9)
     elif name == NAME_CONNECTION:
         request.connection_upgrade = has_token(value, b"upgrade", 7)
+        request.connection_close |= has_token(value, b"close", 5)  # a list may take several lines
     elif name == NAME_KEY:
         request.upgrade = True
         request.key = value

@@ -11,20 +11,20 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 from libc.stdio cimport snprintf
 
 from ngage_core.atomic cimport ng_load, ng_load_pointer
-from ngage_core.channel cimport Channel, channel_at
+from ngage_core.channel cimport Channel, channel_at, channel_since
 from ngage_core.codes cimport CLOSE_SLOW, KEYFRAME, LATEST, OP_PING, RELIABLE
 from ngage_core.conn cimport (
-    CONN_DOOMED, CONN_FREE, CONN_LINGER, CONN_OPEN, F_BLOCKED, F_CLOSE_WHEN_SENT,
+    CONN_ANSWERING, CONN_DOOMED, CONN_FREE, CONN_LINGER, CONN_OPEN, F_BLOCKED, F_CLOSE_WHEN_SENT,
     F_PARTIAL_DEFLATED, F_PEER_DONE, F_SHARED_DEFLATE, F_SHUT_WHEN_SENT, NONE, Conn,
 )
 from ngage_core.frame cimport FIN
-from ngage_core.lifecycle cimport doom, queue_write, set_blocked, set_deadline
+from ngage_core.lifecycle cimport doom, next_request, queue_write, set_blocked, set_deadline
 from ngage_core.limits cimport IOVECS_MAX, WRITE_BYTES_PER_TURN
 from ngage_core.members cimport Subscription
 from ngage_core.outbox cimport Chunk, Outbox, outbox_consume
 from ngage_core.own cimport begin_close, own_room
 from ngage_core.payload cimport (
-    Payload, payload_deflated, payload_plain, payload_release, payload_retain,
+    Payload, payload_age_ms, payload_deflated, payload_plain, payload_release, payload_retain,
 )
 from ngage_core.shard cimport Shard, give_outbox
 from ngage_core.sysio cimport iovec, sys_shutdown_writes
@@ -160,10 +160,25 @@ cdef inline void tell_gap(
         room[2 + i] = <uint8_t> text[i]
 
 
+cdef inline bint lags(
+    const Shard *shard, const Subscription *subscription, Channel *channel
+) noexcept nogil:
+    """Whether the cursor has fallen off the log, or behind the time that the channel allows."""
+    cdef Payload *payload
+    if subscription.cursor < ng_load(&channel.tail):
+        return True
+    if channel.lag_ms == 0 or subscription.cursor >= ng_load(&channel.head):
+        return False
+    payload = channel_at(channel, subscription.cursor)
+    return payload == NULL or payload_age_ms(
+        payload, <uint32_t> shard.now_ms) > <int64_t> channel.lag_ms
+
+
 cdef inline void apply_lag(
     Shard *shard, uint32_t index, Subscription *subscription, Channel *channel
 ) noexcept nogil:
-    """The cursor has fallen off the log."""
+    """For a cursor that lags. Of a group of pictures, what was begun is finished: only a newer sync
+    point ends it early."""
     cdef uint64_t tail = ng_load(&channel.tail), head = ng_load(&channel.head)
     cdef uint64_t from_ = subscription.cursor, sync
     if channel.lag == RELIABLE:
@@ -175,12 +190,16 @@ cdef inline void apply_lag(
         shard.counters.skipped_latest += subscription.cursor - from_
     elif channel.lag == KEYFRAME:
         sync = ng_load(&channel.sync)
-        subscription.cursor = sync if sync >= tail else head
+        if sync > from_:
+            subscription.cursor = sync
+        elif from_ < tail:
+            subscription.cursor = head
         shard.counters.skipped_keyframe += subscription.cursor - from_
     else:
-        subscription.cursor = tail
-        shard.counters.skipped_ring += tail - from_
-        tell_gap(shard, index, from_, tail - 1)
+        subscription.cursor = tail if from_ < tail else channel_since(
+            channel, from_, head, <uint32_t> shard.now_ms, channel.lag_ms)
+        shard.counters.skipped_ring += subscription.cursor - from_
+        tell_gap(shard, index, from_, subscription.cursor - 1)
 
 
 cdef inline void apply_lag_to_all(Shard *shard, uint32_t index) noexcept nogil:
@@ -191,7 +210,7 @@ cdef inline void apply_lag_to_all(Shard *shard, uint32_t index) noexcept nogil:
         subscription = &shard.subscriptions.items[item]
         channel = shard.members[subscription.channel].channel
         item = subscription.next
-        if subscription.cursor < ng_load(&channel.tail):
+        if lags(shard, subscription, channel):
             apply_lag(shard, index, subscription, channel)
             if shard.slab.conns[index].state != CONN_OPEN:
                 return
@@ -294,6 +313,8 @@ cdef inline void after_write(Shard *shard, uint32_t index) noexcept nogil:
         set_deadline(shard, index, shard.hub.options.close_timeout_ms)
         if conn.flags & F_PEER_DONE or sys_shutdown_writes(conn.fd) < 0:
             doom(shard, index)
+    elif conn.state == CONN_ANSWERING and conn.outbox == NULL:
+        next_request(shard, index)
     elif conn.outbox != NULL and not conn.flags & F_BLOCKED:
         queue_write(shard, index)
 

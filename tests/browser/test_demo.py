@@ -1,12 +1,11 @@
 """The demo as its viewers see it: the picture in a real browser."""
 
-from itertools import pairwise
-
 import pytest
 
 pytest.importorskip("av")
 from tests.helpers.clips import make_clip
 from tests.helpers.daemon import Daemon
+from tests.helpers.page import address, assert_moves_on, assert_plays, changed, look, until
 
 pytestmark = pytest.mark.browser
 
@@ -18,42 +17,6 @@ MEDIA, AUDIO, KEY = 2, 64, 1
 def demo():
     with Daemon("--demo") as daemon:
         yield daemon
-
-
-def address(daemon):
-    return f"http://{daemon.public[0]}:{daemon.public[1]}/"
-
-
-def look(page, count):
-    """The next frames shown; awaited, so a picture that stands ends in the test's timeout."""
-    return page.evaluate("(count) => look(count)", count)
-
-
-def until(page, condition):
-    page.evaluate(f"() => until(() => {condition})")
-
-
-def changed(one, other):
-    """How many of the pixels looked at differ by more than noise."""
-    return sum(abs(a - b) > 20 for a, b in zip(one["pixels"], other["pixels"], strict=True))
-
-
-def assert_moves_on(frames):
-    """A busy browser calls back twice for one picture; it never goes back in time."""
-    times = [frame["time"] for frame in frames]
-    assert times == sorted(times)
-    assert len(set(times)) > len(times) // 2
-
-
-def assert_plays(frames):
-    assert_moves_on(frames)
-    assert frames[0]["currentTime"] < frames[-1]["currentTime"]
-    clocks = [frame["clock"] for frame in frames]
-    assert None not in clocks
-    # A canvas may get a picture newer than the callback's: then the next one is the same.
-    assert all(a <= b for a, b in pairwise(clocks))
-    assert clocks[0] < clocks[-1]
-    assert changed(frames[0], frames[-1]) > 20
 
 
 def test_the_picture_moves_and_its_clock_runs(demo, open_page):
@@ -191,8 +154,8 @@ def test_without_an_encoder_the_demo_says_so_and_runs_the_rest(tmp_path, open_pa
         assert daemon.log().count("no picture: install ngage[video]") == 1
 
 
-def test_a_browser_without_media_source_is_told(demo, open_page):
-    remove = "delete window.MediaSource; delete window.ManagedMediaSource;"
+def test_a_browser_that_cannot_play_is_told(demo, open_page):
+    remove = "delete window.MediaSource; delete window.VideoDecoder;"
     page = open_page(address(demo), lambda page: page.add_init_script(remove))
     until(page, "ngage.state === 'unsupported'")
     assert "Media Source Extensions" in page.locator("#message").inner_text()

@@ -3,7 +3,10 @@
 from tests.helpers.daemon import Daemon
 
 # They return to zero when all clients have gone.
-GAUGES = ("client_connections", "client_subscriptions", "inbound_states", "outboxes", "held_bytes")
+GAUGES = (
+    *("client_connections", "client_subscriptions", "inbound_states", "outboxes", "held_bytes"),
+    "http_waiting",
+)
 
 
 def gauges(daemon: Daemon) -> dict[str, float]:

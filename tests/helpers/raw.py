@@ -24,6 +24,13 @@ class Head:
 
 
 @dataclass
+class Answer(Head):
+    """A whole answer."""
+
+    body: bytes
+
+
+@dataclass
 class Frame:
     """A frame as the server sent it."""
 
@@ -105,6 +112,27 @@ class Raw:
         assert head.headers["connection"] == "close"
         assert len(body) == int(head.headers["content-length"])
         return head.status
+
+    # Plain HTTP
+
+    def get(self, target: str, method: str = "GET", **headers: str | None) -> bytes:
+        """A request without an upgrade; keywords as for request()."""
+        plain = dict.fromkeys(
+            ("Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version")
+        )
+        whole = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = self.request(target, **{**plain, **whole})
+        return request.replace(b"GET", method.encode(), 1)
+
+    def read_answer(self, method: str = "GET") -> Answer:
+        """The next answer on a connection that may go on."""
+        head = self.read_head()
+        size = 0 if method == "HEAD" else int(head.headers["content-length"])
+        return Answer(head.status, head.headers, self.read_exactly(size))
+
+    def ask(self, target: str, method: str = "GET", **headers: str | None) -> Answer:
+        self.send(self.get(target, method, **headers))
+        return self.read_answer(method)
 
     # Frames
 

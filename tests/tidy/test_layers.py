@@ -20,15 +20,16 @@ CORE_LAYERS = {
     # 2: bytes and structs: no system call, no thread
     **dict.fromkeys(["utf8", "sha1", "deflate", "frame", "upgrade", "payload", "channel"], 2),
     **dict.fromkeys(["outbox", "ring", "reclaim", "paths", "conn", "members", "wheel"], 2),
+    **dict.fromkeys(["offer", "waiters"], 2),
     # of the crowd: the fan and what is shared, then what it checks, then what it reads
     **dict.fromkeys(["swarm_fan", "swarm_payload", "swarm_head", "swarm_plan"], 2),
     **dict.fromkeys(["swarm_random", "swarm_oracle", "swarm_raw", "swarm_stream"], 2),
     # 3: what a poller is, what all shards share; 4: the pollers, the state of a shard
     **dict.fromkeys(["poller", "hub"], 3),
-    **dict.fromkeys(["epoll", "uring", "backend", "open", "shard"], 4),
+    **dict.fromkeys(["epoll", "uring", "backend", "open", "offers", "shard"], 4),
     # 5: the steps of a turn, the turn, the thread that takes it, the writer's side
     **dict.fromkeys(["lifecycle", "own", "write", "answer", "handshake", "message"], 5),
-    **dict.fromkeys(["inbox", "ingest", "plan", "sweep", "timers"], 5),
+    **dict.fromkeys(["inbox", "ingest", "park", "plan", "sweep", "timers"], 5),
     **dict.fromkeys(["turn", "thread", "control"], 5),
     **dict.fromkeys(["swarm_squad", "swarm_connection", "swarm_steps", "swarm_thread"], 5),
     # 6: what Python holds
@@ -37,13 +38,13 @@ CORE_LAYERS = {
 
 # The control plane, by module or package.
 CONTROL_LAYERS = {
-    **dict.fromkeys(["errors", "events", "options", "responses"], 1),
+    **dict.fromkeys(["errors", "events", "keys", "options", "responses"], 1),
     "settings": 2,
     **dict.fromkeys(["logs", "capacity", "bridge"], 3),
     "api": 4,
-    **dict.fromkeys(["metrics", "lifecycle", "admin", "video", "web", "mob"], 5),
+    **dict.fromkeys(["metrics", "lifecycle", "admin", "video", "web", "mob", "pages"], 5),
     "demo": 6,
-    "daemon": 7,
+    **dict.fromkeys(["daemon", "studio"], 7),
     **dict.fromkeys(["__init__", "__main__"], 8),
 }
 
@@ -148,7 +149,7 @@ def test_mobsim_imports_downward() -> None:
 
 @pytest.mark.parametrize(
     ("native", "bridge"),
-    [("engine|open|epoll|uring|backend", "bridge.py"), ("swarm", "mob/crowd.py")],
+    [("engine|open|offers|epoll|uring|backend", "bridge.py"), ("swarm", "mob/crowd.py")],
 )
 def test_one_bridge_to_each_native_part(native: str, bridge: str) -> None:
     meets = {
@@ -167,7 +168,7 @@ def test_only_the_command_line_reads_the_environment() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
     }
-    assert reads == {"daemon/cli.py", "mob/cli.py"}
+    assert reads == {"daemon/cli.py", "mob/cli.py", "studio/cli.py"}
 
 
 def test_only_sysio_declares_system_calls() -> None:

@@ -1,6 +1,5 @@
 """Who may ask: the Host and Origin rules of the admin listener, and the API key."""
 
-import hmac
 import ipaddress
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -9,6 +8,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ngage.admin.failures import PERMISSION_DENIED, UNAUTHORIZED, Failure
+from ngage.keys import key_matches
 from ngage.options import is_loopback, split_address
 from ngage.settings import Settings
 
@@ -65,8 +65,3 @@ def host_allowed(host: str, admin: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def key_matches(given: str, key: str) -> bool:
-    """Whether `given` is the key, in a time that does not depend on where they differ."""
-    return not key or hmac.compare_digest(given.encode(), key.encode())

@@ -5,11 +5,12 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-from ngage import __version__, logs
+from ngage import __version__, demo, logs
 from ngage.admin.http import create_app
 from ngage.admin.server import AdminServer, bind_admin
 from ngage.api import Edge
@@ -19,7 +20,10 @@ from ngage.daemon.upgrade import Handover, Predecessor, Successor
 from ngage.errors import CloseCode, NgageError
 from ngage.lifecycle import Lifecycle, Phase
 from ngage.options import join_address
+from ngage.pages import serve_pages
 from ngage.settings import Settings
+from ngage.video.channel import LIVE_CHANNEL
+from ngage.video.intake import Intake
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +72,7 @@ async def serve(
     lifecycle.install(reload)
     admin = AdminServer(app, admin_socket, callers)
     with contextlib.closing(admin_socket):
-        async with edge, show, _watching(notifier):
+        async with edge, show, _running(notifier.watch()):
             # Admin requests wait in their queue for what comes now: whatever fails here must do so
             # before this process has answered any of them.
             lifecycle.phase = Phase.SERVING
@@ -104,7 +108,7 @@ async def _hand_over_logs(
             write_logs(held, edge.channels)
             await successor.take_over(held.fileno(), callers)
     except BaseException:
-        show.start()
+        await show.start()
         await admin.resume()
         raise
     admin.release()
@@ -118,9 +122,10 @@ def _announce(edge: Edge, admin_socket: socket.socket) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _watching(notifier: Notifier) -> AsyncIterator[None]:
-    """The watchdog is told as long as this is open."""
-    task = asyncio.ensure_future(notifier.watch())
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """`work` goes on as long as this is open, and has begun when it opens."""
+    task = asyncio.ensure_future(work)
+    await asyncio.sleep(0)
     try:
         yield
     finally:
@@ -129,16 +134,17 @@ async def _watching(notifier: Notifier) -> AsyncIterator[None]:
 
 
 class _Show:
-    """The demonstration, if it is wanted, as long as this context is open and it is not stopped."""
+    """What publishes in this process, the studios' listener and the demonstration, if wanted.
+
+    As long as this context is open and it is not stopped.
+    """
 
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
-        self._task: asyncio.Task[None] | None = None
+        self._open = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> None:
-        self.start()
-        # Lets the demonstration put its pages in place before anybody is told the address.
-        await asyncio.sleep(0)
+        await self.start()
 
     async def __aexit__(
         self,
@@ -148,23 +154,24 @@ class _Show:
     ) -> None:
         await self.stop()
 
-    def start(self) -> None:
-        """Begin, also again."""
-        if self._edge.settings.demo:
-            self._task = asyncio.ensure_future(_run_demo(self._edge))
+    async def start(self) -> None:
+        """Begin, also again. Raises StartError."""
+        settings = self._edge.settings
+        if settings.studio or settings.demo:
+            serve_pages(self._edge, demo.CHANNEL if settings.demo else LIVE_CHANNEL)
+        if settings.studio:
+            await self._open.enter_async_context(
+                Intake(self._edge, settings.studio, lambda: self._edge.settings.api_key)
+            )
+        if settings.demo:
+            await self._open.enter_async_context(_running(_run_demo(self._edge)))
 
     async def stop(self) -> None:
         """End it; when this returns it publishes nothing more."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await self._open.aclose()
 
 
 async def _run_demo(edge: Edge) -> None:
-    # Imported where it is wanted: it needs an encoder that other installations lack.
-    from ngage import demo  # noqa: PLC0415
-
     file = edge.settings.demo_file
     log.info("the demonstration is at http://%s/", join_address(*edge.address))
     try:

@@ -1,19 +1,50 @@
-"""Live pictures: fragmented MP4 without a codec library, and sources that need PyAV.
+"""Live pictures: from publishers and encoders to messages, and from messages to a channel.
 
-message   the 24-byte header of a media message (`ngage.video.v1`)
-h264      byte streams, parameter sets, the decoder configuration record
-mp4       init segments and one-frame chunks
-units     what an ingest hands to a packager: access units of H.264 and AAC
-avc, aac  their forms in containers, to the one that is published
-flv       FLV tags to units, with Enhanced RTMP v2 (`enhanced`)
-rtmp      RTMP ingest, a package of its own
-pattern   a moving test picture with a clock and a beep    (numpy)
-recording a video file as a programme that never ends      (PyAV, numpy)
-source    encodes a programme in real time                 (PyAV)
+message      the 24-byte header of a media message (`ngage.video.v1`)
+h264         byte streams, parameter sets, the decoder configuration record
+mp4          init segments and one-frame chunks
+packager     samples to messages, numbered and described
+entry        where in a stream of messages somebody may begin
+hls          messages as HLS and LL-HLS, a package of its own
+channel      messages to a channel of an edge
+intake       where studios push messages to an edge (picows)
 
-All but the last three are pure Python. `ngage[video]` brings what the others import.
+units        what an ingest hands over: access units of H.264 and AAC
+avc, aac     their forms in containers, to the one that is published
+flv          FLV tags to units, with Enhanced RTMP v2 (`enhanced`)
+rtmp         RTMP ingest, a package of its own
+timeline     a publisher's times on a timeline that goes on
+passthrough  units to messages
+
+programme    pictures and sound that can be encoded
+pattern      a moving test picture with a clock and a beep (numpy)
+recording    a video file as a programme that never ends (PyAV, numpy)
+encoder      a programme's pictures and sound to messages (PyAV)
+source       encodes a programme in real time (PyAV)
+
+All but the last four are without a codec; `ngage[video]` brings what those import.
 """
 
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-class VideoUnavailable(Exception):
+from ngage.errors import NgageError
+
+if TYPE_CHECKING:
+    from ngage.video.programme import Programme
+
+
+class VideoUnavailable(NgageError):
     """No picture can be made here; the message says in one line what is missing."""
+
+
+def open_programme(file: Path | None) -> "Programme":
+    """The file, or the test picture; takes a while, for it loads FFmpeg. Raises VideoUnavailable.
+
+    `ngage.video.source` can be imported afterwards.
+    """
+    try:
+        from ngage.video import pattern, recording, source  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise VideoUnavailable("install ngage[video]") from error
+    return pattern.Pattern() if file is None else recording.Recording(file)

@@ -4,9 +4,8 @@ zerolatency makes x264 give a frame back before it is asked for the next, so not
 AAC holds back two frames: sound must be fed that much ahead of the picture.
 """
 
-import secrets
 from fractions import Fraction
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import av
 from av.audio.codeccontext import AudioCodecContext
@@ -17,11 +16,10 @@ from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
-from ngage.video import VideoUnavailable, h264, message, mp4
-from ngage.video.message import RENDITION_AUDIO, RENDITION_VIDEO, Flag, Message, Type
+from ngage.video import VideoUnavailable, h264, mp4
+from ngage.video.packager import AUDIO_FRAME_SAMPLES, Packager, Part
 from ngage.video.programme import I420, SAMPLE_RATE, TIMESCALE, Sound
 
-AUDIO_FRAME_SAMPLES = 1024
 AUDIO_HELD_SAMPLES = 2 * AUDIO_FRAME_SAMPLES
 
 _GOP_TICKS = TIMESCALE
@@ -32,14 +30,6 @@ _AUDIO_BPS = 96_000
 Context = TypeVar("Context", bound=CodecContext)
 
 
-class Part(NamedTuple):
-    """One publication; `sync` where a viewer may begin."""
-
-    data: bytes
-    sync: bool
-    t_in_us: int
-
-
 class Encoder:
     """Raises VideoUnavailable where FFmpeg has been built without the encoders."""
 
@@ -47,7 +37,7 @@ class Encoder:
         self._video = _open_video(width, height, fps)
         self._audio = _open_audio()
         self._next_key = 0
-        self._seq = {RENDITION_VIDEO: 0, RENDITION_AUDIO: 0}
+        self._packager = Packager()
         self.init = self._describe(fps)
 
     def picture(self, pts: int, duration: int, image: I420, t_in_us: int) -> list[Part]:
@@ -66,54 +56,25 @@ class Encoder:
         frame.pts, frame.time_base = position, Fraction(1, SAMPLE_RATE)
         packets = self._audio.encode(frame)
         # The first packet only primes the decoder: its time is before 0, where tfdt cannot point.
-        return [self._audio_part(packet, t_in_us) for packet in packets if (packet.pts or 0) >= 0]
+        return [
+            self._packager.sound(packet.pts or 0, bytes(packet), t_in_us=t_in_us)
+            for packet in packets
+            if (packet.pts or 0) >= 0
+        ]
 
     def _video_part(self, packet: "Packet[Any]", duration: int, t_in_us: int) -> Part:
-        pts, key = packet.pts or 0, packet.is_keyframe
-        data = self._media(
-            RENDITION_VIDEO,
-            Flag.KEY if key else Flag.NONE,
-            pts * 1_000_000 // TIMESCALE,
-            t_in_us,
-            mp4.chunk(
-                *(mp4.VIDEO_TRACK, self._seq[RENDITION_VIDEO], pts, duration),
-                h264.sample(bytes(packet)),
-                sync=key,
-            ),
+        return self._packager.picture(
+            *(packet.pts or 0, duration, h264.sample(bytes(packet))),
+            key=packet.is_keyframe,
+            t_in_us=t_in_us,
         )
-        return Part(data, key, t_in_us)
 
-    def _audio_part(self, packet: "Packet[Any]", t_in_us: int) -> Part:
-        position = packet.pts or 0
-        data = self._media(
-            RENDITION_AUDIO,
-            Flag.KEY,
-            position * 1_000_000 // SAMPLE_RATE,
-            t_in_us,
-            mp4.chunk(
-                *(mp4.AUDIO_TRACK, self._seq[RENDITION_AUDIO], position, AUDIO_FRAME_SAMPLES),
-                bytes(packet),
-                sync=True,
-            ),
-        )
-        return Part(data, False, t_in_us)
-
-    def _media(self, rendition: int, flags: Flag, pts_us: int, t_in_us: int, chunk: bytes) -> bytes:
-        seq = self._seq[rendition]
-        self._seq[rendition] += 1
-        return message.pack(Message(Type.MEDIA, rendition, flags, seq, pts_us, t_in_us, chunk))
-
-    def _describe(self, fps: float) -> bytes:
+    def _describe(self, fps: float) -> Part:
         """The INIT message: what a viewer needs before any chunk."""
         video = mp4.Video(h264.avcc(h264.nal_units(self._video.extradata or b"")))
         audio = mp4.Audio(self._audio.extradata or b"", SAMPLE_RATE, channels=2)
         size = {"width": self._video.width, "height": self._video.height, "fps": round(fps)}
-        tracks = (
-            message.Track(RENDITION_VIDEO, "video", video.mime, mp4.video_init(video), size),
-            message.Track(RENDITION_AUDIO, "audio", audio.mime, mp4.audio_init(audio), {}),
-        )
-        payload = message.pack_tracks(secrets.token_hex(8), tracks)
-        return message.pack(Message(Type.INIT, message.RENDITION_ALL, Flag.KEY, 0, 0, 0, payload))
+        return self._packager.describe(video, audio, size)
 
 
 def _open_video(width: int, height: int, fps: float) -> VideoCodecContext:

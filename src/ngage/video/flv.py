@@ -179,6 +179,8 @@ class Demuxer:
         return units
 
     def _audio_config(self, track: int, config: bytes) -> list[Unit]:
+        if not config:  # libavformat remuxes a stream whose first frame it has not seen
+            return []
         parsed = aac.parse(config)
         known = self._audio.get(track)
         self._audio[track] = config

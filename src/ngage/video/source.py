@@ -16,7 +16,8 @@ from typing import Self
 from av.error import FFmpegError
 
 from ngage.video import VideoUnavailable
-from ngage.video.encoder import AUDIO_FRAME_SAMPLES, AUDIO_HELD_SAMPLES, Encoder, Part
+from ngage.video.encoder import AUDIO_HELD_SAMPLES, Encoder
+from ngage.video.packager import AUDIO_FRAME_SAMPLES, Part
 from ngage.video.programme import SAMPLE_RATE, TIMESCALE, Picture, Programme
 
 HANDOVER_PICTURES_MAX = 8
@@ -26,7 +27,7 @@ HALT_SECONDS = 2.0
 
 
 class Source:
-    """`async with` runs it; iterating gives the parts of one picture and its sound, sound first."""
+    """`async with` runs it; iterating gives INIT, then each picture with its sound, sound first."""
 
     def __init__(self, programme: Programme) -> None:
         self._programme = programme
@@ -39,11 +40,6 @@ class Source:
         # Each is written by one side only: their difference is what waits in the queue.
         self._handed = self._taken = 0
         self.dropped = 0
-
-    @property
-    def init(self) -> bytes:
-        """The INIT message."""
-        return self._encoder.init
 
     async def __aenter__(self) -> Self:
         self._thread.start()
@@ -77,6 +73,8 @@ class Source:
                 self._hand_over(error)
 
     def _play(self) -> None:
+        self._handed += 1
+        self._hand_over([self._encoder.init])
         start = time.monotonic()
         for picture in self._programme.pictures():
             due = start + picture.pts / TIMESCALE

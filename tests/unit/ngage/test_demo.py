@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import re
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from ngage import demo
 from ngage.video import message
 from ngage.video.message import Flag, Type
+from tests.helpers.hls_media import Remembering
 
 LOG = logging.getLogger("test.demo")
 
@@ -28,16 +28,13 @@ class Channel:
         self.told.put_nowait(("publish", data, sync))
 
 
-class Edge:
+class Edge(Remembering):
     def __init__(self):
-        self.pages = {}
+        super().__init__()
         self.channels = {}
 
     def channel(self, name, **options):
         return self.channels.setdefault(name, Channel(options))
-
-    def serve(self, path, body, content_type, headers=None):
-        self.pages[path] = body, content_type, headers or {}
 
 
 @asynccontextmanager
@@ -49,15 +46,6 @@ async def running(file=None):
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-
-
-async def test_the_page_has_all_that_it_names():
-    async with running() as edge:
-        body, content_type, headers = edge.pages["/"]
-        assert content_type == "text/html; charset=utf-8"
-        assert "default-src 'self'" in headers["Content-Security-Policy"]
-        named = re.findall(r'(?:href|src)="([^"]+)"', body.decode())
-        assert set(named) | {"/"} == set(edge.pages)
 
 
 async def test_a_viewer_can_start_at_the_preamble_and_a_sync_point():
@@ -82,7 +70,7 @@ async def test_a_viewer_can_start_at_the_preamble_and_a_sync_point():
 async def test_the_page_is_told_of_viewers_and_delay():
     pytest.importorskip("av")
     async with running() as edge:
-        told = edge.channels["demo:info"].told
+        told = edge.channels["demo:video:info"].told
         _, first, _ = await told.get()
         assert json.loads(first) == {"viewers": 3, "delay_ms": None, "dropped": 0, "notice": ""}
         _, second, _ = await told.get()
@@ -94,10 +82,22 @@ async def test_a_file_that_is_no_video_costs_the_picture_only(tmp_path, caplog):
     path = tmp_path / "talk.mp4"
     path.write_text("not a video")
     async with running(path) as edge:
-        told = edge.channels["demo:info"].told
+        told = edge.channels["demo:video:info"].told
         notice = ""
         while not notice:
             notice = json.loads((await told.get())[1])["notice"]
     assert "talk.mp4" in notice
     assert [record.message for record in caplog.records] == [notice]
     assert edge.channels["demo:video"].told.empty()
+    assert edge.expected == {}
+
+
+async def test_the_same_picture_is_served_as_hls():
+    pytest.importorskip("av")
+    async with running() as edge:
+        told = edge.channels["demo:video"].told
+        assert list(edge.expected) == ["/hls/demo:video/live.m3u8"]
+        while "/hls/demo:video/0.m3u8" not in edge.now:
+            await told.get()
+        assert b"0.m3u8" in edge.now["/hls/demo:video/live.m3u8"]
+        assert b"#EXT-X-PART:" in edge.now["/hls/demo:video/0.m3u8"]

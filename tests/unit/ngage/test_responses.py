@@ -14,7 +14,6 @@ def test_head_describes_the_body() -> None:
         "Content-Length: 3",
         "Cache-Control: max-age=5",
         "X-Content-Type-Options: nosniff",
-        "Connection: close",
     ]
 
 
@@ -22,3 +21,9 @@ def test_head_describes_the_body() -> None:
 def test_a_header_cannot_break_the_head(value: str) -> None:
     with pytest.raises(ValueError, match="X-Test"):
         encode_response(b"", "text/plain", {"X-Test": value})
+
+
+@pytest.mark.parametrize("name", ["Connection", "transfer-encoding"])
+def test_a_header_of_the_core_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        encode_response(b"", "text/plain", {name: "close"})

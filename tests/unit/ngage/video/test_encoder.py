@@ -15,7 +15,7 @@ FRAMES = 65
 
 @pytest.fixture(scope="module")
 def streams():
-    """(about, {rendition: (init, messages, parts)}) of 65 pictures and 100 blocks of sound."""
+    """(about, {rendition: (init, messages)}) of 65 pictures and 100 blocks of sound."""
     picture = pattern.Pattern()
     made = encoder.Encoder(640, 360, 30)
     parts = []
@@ -23,14 +23,13 @@ def streams():
         parts += made.picture(n * 3000, 3000, picture.draw(), 1_000_000 + n)
     for n in range(100):
         parts += made.sound(n * 1024, picture.sound(n * 1024, 1024), 0)
-    init = message.parse(made.init)
+    init = message.parse(made.init.data)
     assert (init.type, init.rendition) == (Type.INIT, 254)
     about, inits = message.parse_tracks(init.payload)
     tracks = {}
     for track, segment in zip(about["tracks"], inits, strict=True):
-        mine = [(message.parse(p.data), p) for p in parts]
-        mine = [(m, p) for m, p in mine if m.rendition == track["id"]]
-        tracks[track["id"]] = segment, [m for m, _ in mine], [p for _, p in mine]
+        mine = [m for p in parts if (m := message.parse(p.data)).rendition == track["id"]]
+        tracks[track["id"]] = segment, mine
     return about, tracks
 
 
@@ -39,17 +38,16 @@ def demuxed(segment, messages):
 
 
 def test_each_picture_is_one_message_at_its_time(streams):
-    _, messages, parts = streams[1][0]
+    _, messages = streams[1][0]
     assert [m.seq for m in messages] == list(range(FRAMES))
     assert [m.pts_us for m in messages] == [n * 100_000 // 3 for n in range(FRAMES)]
     assert [m.t_in_us for m in messages] == [1_000_000 + n for n in range(FRAMES)]
     keys = [n for n, m in enumerate(messages) if m.flags & Flag.KEY]
     assert keys == [0, 30, 60]
-    assert [n for n, p in enumerate(parts) if p.sync] == keys
 
 
 def test_ffmpeg_reads_the_same_video(streams):
-    segment, messages, _ = streams[1][0]
+    segment, messages = streams[1][0]
     with demuxed(segment, messages) as container:
         packets = [p for p in container.demux(video=0) if p.pts is not None]
         assert [p.pts for p in packets] == [p.dts for p in packets]
@@ -62,7 +60,7 @@ def test_ffmpeg_reads_the_same_video(streams):
 
 
 def test_a_viewer_may_begin_at_any_key(streams):
-    segment, messages, _ = streams[1][0]
+    segment, messages = streams[1][0]
     with demuxed(segment, messages[30:]) as container:
         frames = list(container.decode(video=0))
         assert len(frames) == FRAMES - 30
@@ -70,7 +68,7 @@ def test_a_viewer_may_begin_at_any_key(streams):
 
 
 def test_ffmpeg_reads_the_same_sound(streams):
-    segment, messages, _ = streams[1][64]
+    segment, messages = streams[1][64]
     assert [m.pts_us for m in messages] == [
         n * 1024 * 1_000_000 // 48_000 for n in range(len(messages))
     ]
@@ -93,7 +91,8 @@ def test_key_frames_keep_to_the_timeline_when_pictures_are_dropped():
     made = encoder.Encoder(640, 360, 30)
     kept = [n for n in range(90) if n % 3]
     parts = [p for n in kept for p in made.picture(n * 3000, 3000, picture.draw(), 0)]
-    keys = [message.parse(p.data).pts_us for p in parts if p.sync]
+    messages = [message.parse(p.data) for p in parts]
+    keys = [m.pts_us for m in messages if m.flags & Flag.KEY]
     assert keys == [n * 100_000 // 3 for n in (1, 31, 61)]
 
 

@@ -36,11 +36,20 @@ class Still:
         self.closed.set()
 
 
+async def described(source):
+    """What comes after INIT."""
+    batches = aiter(source)
+    (init,) = await anext(batches)
+    assert message.parse(init.data).type is message.Type.INIT
+    async for parts in batches:
+        yield parts
+
+
 async def test_sound_stands_before_the_picture_of_its_instant():
     programme = Still()
     audio_end_us = video_end_us = 0
     async with Source(programme) as source:
-        async for parts in source:
+        async for parts in described(source):
             renditions = [message.parse(part.data).rendition for part in parts]
             assert renditions == sorted(renditions, reverse=True)
             for part in map(message.parse, (p.data for p in parts)):
@@ -68,7 +77,7 @@ async def test_a_loop_that_does_not_listen_gets_few_pictures_and_no_queue():
     async with Source(programme) as source:
         assert enough.wait(10)
         batches = []
-        async for parts in source:
+        async for parts in described(source):
             batches.append(parts)
             if len(batches) == HANDOVER_PICTURES_MAX + 1:
                 break
@@ -90,7 +99,7 @@ async def test_a_slow_picture_makes_later_ones_be_dropped_not_late():
     programme.draw = draw
     pts = []
     async with Source(programme) as source:
-        async for parts in source:
+        async for parts in described(source):
             pts += [m.pts_us for p in parts if not (m := message.parse(p.data)).rendition]
             if len(pts) > 10:
                 break

@@ -1,0 +1,55 @@
+"""What a studio did in the last seconds, as a line for people."""
+
+import statistics
+import time
+from collections.abc import Sequence
+
+from ngage.studio.link import Link
+from ngage.studio.sources import Feed
+from ngage.video.entry import Entry
+from ngage.video.packager import Part
+
+
+class Report:
+    """Told of every part; line() says what came together since it was last asked."""
+
+    def __init__(self, feed: Feed, links: Sequence[Link]) -> None:
+        self._feed = feed
+        self._links = links
+        self._begin()
+
+    def _begin(self) -> None:
+        self._since = time.monotonic()
+        self._made_ms: list[float] = []
+        self._bytes = self._syncs = 0
+
+    def made(self, part: Part, entry: Entry) -> None:
+        """A part has come into being just now."""
+        self._bytes += len(part.data)
+        self._syncs += entry is Entry.SYNC
+        if entry is not Entry.INIT:
+            self._made_ms.append(time.time_ns() / 1e6 - part.t_in_us / 1e3)
+
+    def line(self) -> str:
+        """Messages and bits a second; delay from entering to message; what was dropped where."""
+        seconds = time.monotonic() - self._since
+        made = _percentiles(self._made_ms)
+        text = (
+            f"{len(self._made_ms) / seconds:.0f} messages/s, {self._syncs} sync points, "
+            f"{self._bytes * 8 / 1000 / seconds:.0f} kbit/s, made in {made}, "
+            f"{self._feed.dropped} dropped at the source"
+        )
+        self._begin()
+        return "; ".join((text, *(_state(link) for link in self._links)))
+
+
+def _percentiles(values: Sequence[float]) -> str:
+    if len(values) < 2:
+        return "-"
+    cuts = statistics.quantiles(values, n=20)
+    return f"{statistics.median(values):.1f} ms (95 %: {cuts[-1]:.1f} ms)"
+
+
+def _state(link: Link) -> str:
+    state = "connected" if link.connected else "away"
+    return f"{link.edge} {state}, {link.sent} sent, {link.dropped} dropped"

@@ -1,0 +1,73 @@
+"""A channel that carries `ngage.video.v1`: whatever makes the messages, they enter here.
+
+INIT becomes the channel's preamble, so that every viewer has it first. The channel's sync points
+are where viewers start, and where the slow ones go on. Whoever cannot play messages has the same as
+HLS, at /hls/NAME/live.m3u8. Beside it, `NAME:info` tells the page how the channel is doing.
+"""
+
+import json
+import time
+from statistics import median
+from typing import TYPE_CHECKING
+
+from ngage.video.entry import Entries, Entry
+from ngage.video.hls import Hls
+from ngage.video.message import entered_us
+
+if TYPE_CHECKING:
+    from ngage.api import Channel, Edge
+
+# Where a studio publishes and a page looks, unless told otherwise.
+LIVE_CHANNEL = "live"
+
+# 30 pictures and 47 sound frames a second: 6 s, which is six groups of pictures of one second.
+HISTORY = 512
+RING_BYTES = 8 << 20
+# A picture that is later is worth less than the next key frame.
+LAG_MS = 400
+INFO_TICK_MS = 500
+REPORT_SECONDS = 1.0
+
+
+class VideoChannel:
+    """The channel `name` of an edge, made if it is new. Raises ChannelError."""
+
+    def __init__(self, edge: "Edge", name: str) -> None:
+        self._video: Channel = edge.channel(
+            name,
+            lag="keyframe",
+            lag_ms=LAG_MS,
+            history=HISTORY,
+            ring_bytes=RING_BYTES,
+            deflate=False,
+        )
+        self._hls = Hls(edge, f"/hls/{name}")
+        self._info: Channel = edge.channel(f"{name}:info", lag="latest", tick_ms=INFO_TICK_MS)
+        self._delays_ms: list[float] = []
+        self.begin()
+
+    def begin(self) -> None:
+        """Another source, which describes what it sends before it sends it."""
+        self._entries = Entries()
+
+    def accept(self, data: bytes) -> None:
+        """One message of the source, in order. Raises ValueError, also for media before INIT."""
+        entry = self._entries.read(data)
+        if entry is Entry.INIT:
+            self._video.preamble(data)
+        else:
+            self._video.publish(data, sync=entry is Entry.SYNC)
+            self._delays_ms.append(time.time_ns() / 1e6 - entered_us(data) / 1e3)
+        self._hls.message(data)
+
+    def abandon(self) -> None:
+        """No picture will come: nobody need wait for it."""
+        self._hls.withdraw()
+
+    def report(self, *, dropped: int = 0, notice: str = "") -> None:
+        """Tell the page: viewers; ms from entering to publication since the last report; frames
+        the source dropped; a notice if there is no picture."""
+        delay_ms = round(median(self._delays_ms), 1) if self._delays_ms else None
+        self._delays_ms.clear()
+        about = {"viewers": self._video.subscribers, "delay_ms": delay_ms}
+        self._info.publish(json.dumps({**about, "dropped": dropped, "notice": notice}))

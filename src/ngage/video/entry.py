@@ -1,0 +1,44 @@
+"""Where in a stream of media messages somebody who has nothing yet may begin."""
+
+import json
+from enum import Enum
+
+from ngage.video import message
+from ngage.video.message import Flag, Type
+
+
+class Entry(Enum):
+    """What a message is to somebody who waits to begin."""
+
+    INIT = "describes all that follows"
+    SYNC = "the first that can be shown after INIT"
+    WITHIN = "needs what came before"
+
+
+class Entries:
+    """Reads a stream in order. A sync point is a key frame of the first track that INIT names."""
+
+    def __init__(self) -> None:
+        self.init = b""
+        self._rendition = -1
+
+    def read(self, data: bytes) -> Entry:
+        """Raises ValueError for what is no media message, and for media before the first INIT."""
+        media = message.parse(data)
+        if media.type is Type.INIT:
+            self._rendition = _first_rendition(media.payload)
+            self.init = data
+            return Entry.INIT
+        if not self.init:
+            raise ValueError("media before INIT: nobody could show it")
+        if media.rendition == self._rendition and Flag.KEY in media.flags:
+            return Entry.SYNC
+        return Entry.WITHIN
+
+
+def _first_rendition(payload: bytes) -> int:
+    try:
+        about, _ = message.parse_tracks(payload)
+        return int(about["tracks"][0]["id"])
+    except (LookupError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError("INIT without tracks") from error

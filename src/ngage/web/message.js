@@ -1,0 +1,69 @@
+// `ngage.video.v1` (docs/reference/video-v1.md) as a browser reads it. Times in microseconds.
+
+export const INIT = 1, MEDIA = 2, END = 5;
+export const KEY = 1;
+// What stands before the sample in a chunk: moof, and the head of mdat.
+export const CHUNK_HEAD_BYTES = 112;
+
+export function parse(data) {
+  const view = new DataView(data);
+  return {
+    type: view.getUint8(0),
+    rendition: view.getUint8(1),
+    isKey: Boolean(view.getUint8(2) & KEY),
+    seq: view.getUint32(4, true),
+    pts: Number(view.getBigUint64(8, true)),
+    tIn: Number(view.getBigUint64(16, true)),
+    payload: new Uint8Array(data, view.getUint8(3) * 8),
+  };
+}
+
+// { timeline, tracks: [{ id, kind, mime, init, ... }] }, init being the bytes of its init segment.
+export function parseInit(payload) {
+  const length = new DataView(payload.buffer, payload.byteOffset).getUint32(0, true);
+  const about = JSON.parse(new TextDecoder().decode(payload.subarray(4, 4 + length)));
+  let at = 4 + length;
+  const tracks = about.tracks.map((track) => {
+    const init = payload.subarray(at, at += track.bytes);
+    return { ...track, init };
+  });
+  return { timeline: about.timeline, tracks };
+}
+
+// Messages of one rendition in order: how many are missing, and whether a decoder can take this one.
+export class Sequence {
+  constructor() {
+    this.next = null;
+    this.needsKey = true;
+  }
+
+  // Returns [missing before this one, whether it can be used].
+  take(seq, isKey) {
+    const missing = this.next === null ? 0 : (seq - this.next) >>> 0;
+    this.next = (seq + 1) >>> 0;
+    if (missing) this.needsKey = true;
+    if (this.needsKey && !isKey) return [missing + 1, false];
+    this.needsKey = false;
+    return [missing, true];
+  }
+}
+
+// What a decoder needs beside the stream, out of an init segment: avcC, or AudioSpecificConfig.
+export function decoderConfig(init) {
+  const avcc = boxBody(init, "avcC");
+  if (avcc) return avcc;
+  const esds = boxBody(init, "esds");
+  // ES_Descriptor, DecoderConfigDescriptor, DecoderSpecificInfo (14496-1), each length one byte.
+  return esds.subarray(26, 26 + esds[25]);
+}
+
+function boxBody(bytes, type) {
+  const codes = [...type].map((letter) => letter.charCodeAt(0));
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 4; at + 4 <= bytes.length; at++) {
+    if (codes.every((code, i) => bytes[at + i] === code)) {
+      return bytes.subarray(at + 4, at - 4 + view.getUint32(at - 4));
+    }
+  }
+  return null;
+}

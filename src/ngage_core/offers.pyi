@@ -1,0 +1,1 @@
+"""Checks of the engine's answers; nothing of it is for Python."""

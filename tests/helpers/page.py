@@ -1,0 +1,39 @@
+"""The player's page in a browser: the frames it shows, and that they go on."""
+
+from itertools import pairwise
+
+
+def address(daemon):
+    return f"http://{daemon.public[0]}:{daemon.public[1]}/"
+
+
+def look(page, count):
+    """The next frames shown; awaited, so a picture that stands ends in the test's timeout."""
+    return page.evaluate("(count) => look(count)", count)
+
+
+def until(page, condition):
+    page.evaluate(f"() => until(() => {condition})")
+
+
+def changed(one, other):
+    """How many of the pixels looked at differ by more than noise."""
+    return sum(abs(a - b) > 20 for a, b in zip(one["pixels"], other["pixels"], strict=True))
+
+
+def assert_moves_on(frames):
+    """A busy browser calls back twice for one picture; it never goes back in time."""
+    times = [frame["time"] for frame in frames]
+    assert times == sorted(times)
+    assert len(set(times)) > len(times) // 2
+
+
+def assert_plays(frames):
+    assert_moves_on(frames)
+    assert frames[0]["currentTime"] < frames[-1]["currentTime"]
+    clocks = [frame["clock"] for frame in frames]
+    assert None not in clocks
+    # A canvas may get a picture newer than the callback's: then the next one is the same.
+    assert all(a <= b for a, b in pairwise(clocks))
+    assert clocks[0] < clocks[-1]
+    assert changed(frames[0], frames[-1]) > 20

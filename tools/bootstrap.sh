@@ -2,7 +2,7 @@
 # Prepare a machine: find what is missing, install it where that is possible, make the .venv.
 #
 #   tools/bootstrap.sh build   a C compiler, zlib, Python 3.11 or later with headers; makes .venv
-#   tools/bootstrap.sh test    node, npm, Chromium and ffmpeg besides, which the tests drive as clients
+#   tools/bootstrap.sh test    node, npm, Chromium and ffmpeg besides, which the tests drive
 #   tools/bootstrap.sh peers   node, npm, Go with gorilla/websocket, Erlang/OTP and libuv, which the
 #                              servers of bench/peers are made with
 #

@@ -117,3 +117,16 @@ def test_media_source_is_the_one_that_plays_otherwise(demo, open_page):
     page = open_page(address(demo))
     look(page, 5)
     assert page.evaluate("() => ngage.engine") == "mse"
+
+
+def test_where_there_is_neither_the_browser_plays_hls(demo, open_page):
+    page = open_page(
+        address(demo),
+        lambda page: page.add_init_script("delete window.MediaSource; delete window.VideoDecoder;"),
+    )
+    kind = "application/vnd.apple.mpegurl"
+    if not page.evaluate(f"() => document.createElement('video').canPlayType('{kind}')"):
+        pytest.skip("this Chromium plays no HLS by itself")
+    frames = look(page, 20)
+    assert_moves_on(frames)
+    until(page, "ngage.engine === 'hls' && ngage.state === 'live'")

@@ -50,6 +50,30 @@ async def test_a_silent_publisher_is_replaced():
         )
 
 
+async def test_consumers_of_a_stream_run_one_after_the_other():
+    may_end, course = asyncio.Event(), []
+
+    async def consume(publisher):
+        course.append("begins")
+        async for unit in publisher:
+            if isinstance(unit, units.Ended):
+                await may_end.wait()
+        course.append("ends")
+
+    ingest = Ingest(consume=consume)
+    async with ingest, Client(ingest) as first, Client(ingest) as second:
+        await first.publish()
+        first.peer.command("closeStream", 7, ("null",), stream=1)
+        await first.hear_out()
+        await second.publish()
+        second.peer.command("closeStream", 7, ("null",), stream=1)
+        await second.hear_out()
+        assert course == ["begins"]
+        may_end.set()
+        await eventually(lambda: len(course) == 4, "the second consumer")
+    assert course == ["begins", "ends", "begins", "ends"]
+
+
 async def test_a_publisher_that_stays_silent_is_ended():
     async with Ingest(Timing(NEVER, NEVER, idle_seconds=0.05)) as ingest, Client(ingest) as client:
         await client.publish()

@@ -86,7 +86,7 @@ def test_declared_channels_get_what_the_file_says_now(tmp_path: Path) -> None:
 def test_the_demonstration_goes_on() -> None:
     """Its channels keep their epochs; the predecessor's has ended before the successor's begins."""
     with upgradable("--demo") as (daemon, successors):
-        names = ["demo:info", "demo:video"]
+        names = ["demo:video:info", "demo:video"]
         before = {name: wait_for_offset(daemon, name, 1) for name in names}
         successors.upgrade()
         for name in names:

@@ -89,8 +89,11 @@ class Actor:
             visit.send(data[:at])
             await visit.writer.drain()
             visit.send(data[at:])
-        if not self.script:
-            await visit.end()
+        if self.script:
+            # Closing at once, with a pong unread, would be a reset, at which the fan's next pong
+            # fails and what it has not read by then is lost.
+            visit.writer.write_eof()
+        await visit.end()
 
     def bytes_of(self, event: Event) -> bytes:
         match event:

@@ -3,6 +3,7 @@
 
 import { Feed } from "./feed.js";
 import { MsePlayer } from "./mse.js";
+import { NativePlayer } from "./native.js";
 import { setState, stats } from "./stats.js";
 import { WebCodecsPlayer } from "./webcodecs.js";
 
@@ -63,12 +64,13 @@ function choosePlayer(video) {
     return new WebCodecsPlayer(video);
   }
   if (MsePlayer.isSupported) return new MsePlayer(video);
-  setState("unsupported", "This browser has neither Media Source Extensions nor WebCodecs.");
+  if (NativePlayer.isSupported) return new NativePlayer(video, channel);
+  setState("unsupported", "This browser has no way to play live video.");
   return null;
 }
 
 const player = choosePlayer(element("video"));
-if (player) {
+if (player?.message) {
   stats.askedAt = performance.now();
   const feed = new Feed(channel, {
     open: () => setState(player.started ? "live" : "waiting"),

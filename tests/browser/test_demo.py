@@ -5,12 +5,11 @@ import pytest
 pytest.importorskip("av")
 from tests.helpers.clips import make_clip
 from tests.helpers.daemon import Daemon
-from tests.helpers.page import address, assert_moves_on, assert_plays, changed, look, until
+from tests.helpers.page import Skip, address, assert_moves_on, assert_plays, changed, look, until
 
 pytestmark = pytest.mark.browser
 
 VIDEO = "**/ws/demo:video"
-MEDIA, AUDIO, KEY = 2, 64, 1
 
 
 @pytest.fixture(scope="module")
@@ -109,24 +108,10 @@ def test_a_terminal_close_code_ends_it(demo, open_page, code):
 
 def test_it_goes_on_at_the_next_key_frame_after_a_skip(demo, open_page):
     """What a slow viewer gets: a hole that ends at a key frame, seen as a hole in seq."""
-    skipping = [0]
-
-    def relay(line):
-        server = line.connect_to_server()
-
-        def forward(message):
-            if skipping[0] and message[0] == MEDIA:
-                if message[1] != AUDIO and message[2] & KEY:
-                    skipping[0] -= 1
-                if skipping[0]:
-                    return
-            line.send(message)
-
-        server.on_message(forward)
-
-    page = open_page(address(demo), lambda page: page.route_web_socket(VIDEO, relay))
+    skip = Skip()
+    page = open_page(address(demo), lambda page: page.route_web_socket(VIDEO, skip.relay))
     before = look(page, 20)
-    skipping[0] = 2
+    skip.groups = 2
     until(page, "ngage.skipped > 0")
     after = look(page, 40)
     assert before[-1]["time"] < after[-1]["time"]

@@ -6,12 +6,11 @@ import pytest
 
 pytest.importorskip("av")
 from tests.helpers.daemon import Daemon
-from tests.helpers.page import address, assert_moves_on, assert_plays, look, until
+from tests.helpers.page import Skip, address, assert_moves_on, assert_plays, look, until
 
 pytestmark = pytest.mark.browser
 
 VIDEO = "**/ws/demo:video"
-MEDIA, AUDIO, KEY = 2, 64, 1
 
 
 @pytest.fixture(scope="module")
@@ -65,24 +64,10 @@ def test_sound_is_one_click_away(demo, open_page):
 
 
 def test_it_goes_on_at_the_next_key_frame_after_a_skip(demo, open_page):
-    skipping = [0]
-
-    def relay(line):
-        server = line.connect_to_server()
-
-        def forward(message):
-            if skipping[0] and message[0] == MEDIA:
-                if message[1] != AUDIO and message[2] & KEY:
-                    skipping[0] -= 1
-                if skipping[0]:
-                    return
-            line.send(message)
-
-        server.on_message(forward)
-
-    page = open_page(webcodecs(demo), lambda page: page.route_web_socket(VIDEO, relay))
+    skip = Skip()
+    page = open_page(webcodecs(demo), lambda page: page.route_web_socket(VIDEO, skip.relay))
     before = look_at_canvas(page, 20)
-    skipping[0] = 2
+    skip.groups = 2
     until(page, "ngage.skipped > 0")
     after = look_at_canvas(page, 40)
     assert before[-1]["time"] < after[0]["time"]

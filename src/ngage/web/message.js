@@ -1,11 +1,11 @@
 // `ngage.video.v1` (docs/reference/video-v1.md) as a browser reads it. Times in microseconds.
 
-export const INIT = 1, MEDIA = 2, END = 5;
-export const KEY = 1;
+const INIT = 1, MEDIA = 2, END = 5;
+const KEY = 1;
 // What stands before the sample in a chunk: moof, and the head of mdat.
 export const CHUNK_HEAD_BYTES = 112;
 
-export function parse(data) {
+function parse(data) {
   const view = new DataView(data);
   return {
     type: view.getUint8(0),
@@ -46,6 +46,14 @@ export class Sequence {
     this.needsKey = false;
     return [missing, true];
   }
+}
+
+// To the player's init(payload) or media(message). Returns false for the end of the event.
+export function deliver(player, data) {
+  const message = parse(data);
+  if (message.type === INIT) player.init(message.payload);
+  else if (message.type === MEDIA) player.media(message);
+  return message.type !== END;
 }
 
 // What a decoder needs beside the stream, out of an init segment: avcC, or AudioSpecificConfig.

@@ -1,6 +1,7 @@
 // Plays with Media Source Extensions. Media time in seconds, pts and t_in in microseconds.
 
-import { END, INIT, MEDIA, Sequence, parse, parseInit } from "./message.js";
+import { ElementPlayer } from "./element.js";
+import { Sequence, parseInit } from "./message.js";
 import { Delays, setState, stats } from "./stats.js";
 
 const TARGET_MIN = 0.12, TARGET_MAX = 1.0;
@@ -65,19 +66,18 @@ class Track {
   }
 }
 
-export class MsePlayer {
+export class MsePlayer extends ElementPlayer {
   static get isSupported() {
     return "ManagedMediaSource" in window || "MediaSource" in window;
   }
 
   constructor(video) {
-    this.video = video;
+    super(video, "mse");
     this.Source = window.ManagedMediaSource || window.MediaSource;
     this.timeline = null;
     this.tracks = new Map();
     this.stamps = [];
     this.target = TARGET_MIN;
-    stats.engine = "mse";
     stats.targetMs = TARGET_MIN * 1000;
     this.delays = new Delays();
     this.started = false;
@@ -89,13 +89,6 @@ export class MsePlayer {
     video.addEventListener("error", () => this.broke());
     setInterval(() => this.steer(), 250);
     if (video.requestVideoFrameCallback) this.watchFrames();
-  }
-
-  message(data) {
-    const message = parse(data);
-    if (message.type === INIT) this.init(message.payload);
-    else if (message.type === MEDIA) this.media(message);
-    else if (message.type === END) setState("ended");
   }
 
   init(payload) {
@@ -220,12 +213,6 @@ export class MsePlayer {
     stats.targetMs = this.target * 1000;
   }
 
-  play() {
-    this.video.play().then(() => setState("live"), (error) => {
-      if (error.name === "NotAllowedError") setState("paused", "Press Play.");
-    });
-  }
-
   watchFrames() {
     this.video.requestVideoFrameCallback((now, frame) => {
       this.shown(frame.mediaTime, Date.now() + frame.expectedDisplayTime - performance.now());
@@ -242,26 +229,8 @@ export class MsePlayer {
     this.delays.shown(stamp[1], unixMs);
   }
 
-  // What the page's controls and figures ask.
-
-  get stopped() {
-    return this.video.paused;
-  }
-
-  get muted() {
-    return this.video.muted;
-  }
-
-  set muted(muted) {
-    this.video.muted = muted;
-  }
-
   measure() {
-    const { video } = this;
-    if (!video.requestVideoFrameCallback) this.shown(video.currentTime, Date.now());
-    const quality = video.getVideoPlaybackQuality?.();
-    if (!quality) return;
-    stats.dropped = quality.droppedVideoFrames;
-    stats.frames = Math.max(stats.frames, quality.totalVideoFrames - quality.droppedVideoFrames);
+    if (!this.video.requestVideoFrameCallback) this.shown(this.video.currentTime, Date.now());
+    super.measure();
   }
 }

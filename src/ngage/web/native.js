@@ -1,24 +1,22 @@
 // Plays HLS where the browser does that by itself and nothing better: iPhones before iOS 17.1.
 
+import { ElementPlayer } from "./element.js";
 import { setState, stats } from "./stats.js";
 
 const TYPE = "application/vnd.apple.mpegurl";
 // The playlist is asked for again where there is none yet, or the browser has given up.
 const RETRY_MS = 2_000;
 
-export class NativePlayer {
+export class NativePlayer extends ElementPlayer {
   static get isSupported() {
     return document.createElement("video").canPlayType(TYPE) !== "";
   }
 
   constructor(video, channel) {
-    this.video = video;
-    this.started = false;
-    stats.engine = "hls";
+    super(video, "hls");
     setState("waiting");
     video.addEventListener("playing", () => {
       this.started = true;
-      setState("live");
     });
     video.addEventListener("ended", () => setState("ended", "The event has ended."));
     video.addEventListener("error", () => {
@@ -34,36 +32,13 @@ export class NativePlayer {
     this.play();
   }
 
-  play() {
-    this.video.play().catch((error) => {
-      if (error.name === "NotAllowedError") setState("paused", "Press Play.");
-    });
-  }
-
-  // What the page's controls and figures ask.
-
-  get stopped() {
-    return this.video.paused;
-  }
-
-  get muted() {
-    return this.video.muted;
-  }
-
-  set muted(muted) {
-    this.video.muted = muted;
-  }
-
   // The playlist says when its pictures entered: the browser knows that of the first one.
   measure() {
+    super.measure();
     const { video } = this;
     const began = video.getStartDate?.().getTime();
     if (began) stats.delayMs = Date.now() - began - video.currentTime * 1000;
     const ranges = video.buffered;
     if (ranges.length) stats.aheadMs = (ranges.end(ranges.length - 1) - video.currentTime) * 1000;
-    const quality = video.getVideoPlaybackQuality?.();
-    if (!quality) return;
-    stats.dropped = quality.droppedVideoFrames;
-    stats.frames = quality.totalVideoFrames - quality.droppedVideoFrames;
   }
 }

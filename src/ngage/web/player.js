@@ -2,6 +2,7 @@
 // delay, `?channel=NAME` another channel.
 
 import { Feed } from "./feed.js";
+import { deliver } from "./message.js";
 import { MsePlayer } from "./mse.js";
 import { NativePlayer } from "./native.js";
 import { setState, stats } from "./stats.js";
@@ -70,11 +71,13 @@ function choosePlayer(video) {
 }
 
 const player = choosePlayer(element("video"));
-if (player?.message) {
+if (player?.media) {
   stats.askedAt = performance.now();
   const feed = new Feed(channel, {
     open: () => setState(player.started ? "live" : "waiting"),
-    message: (data) => player.message(data),
+    message: (data) => {
+      if (!deliver(player, data)) setState("ended", "The event has ended.");
+    },
     lost: () => {
       stats.reconnects++;
       setState("reconnecting");

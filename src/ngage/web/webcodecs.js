@@ -1,8 +1,7 @@
 // Plays with WebCodecs: each picture is shown as soon as it is decoded, with no buffer in between.
 // The price is that it moves as the network does.
 
-import { CHUNK_HEAD_BYTES, END, INIT, MEDIA, Sequence, decoderConfig, parse, parseInit }
-  from "./message.js";
+import { CHUNK_HEAD_BYTES, Sequence, decoderConfig, parseInit } from "./message.js";
 import { Sound } from "./sound.js";
 import { Delays, setState, stats } from "./stats.js";
 
@@ -30,13 +29,6 @@ export class WebCodecsPlayer {
     this.onbroken = () => {};
     stats.engine = "webcodecs";
     stats.aheadMs = stats.targetMs = 0;
-  }
-
-  message(data) {
-    const message = parse(data);
-    if (message.type === INIT) this.init(message.payload);
-    else if (message.type === MEDIA) this.media(message);
-    else if (message.type === END) setState("ended");
   }
 
   init(payload) {

@@ -72,7 +72,7 @@ static void prefetch_one(const struct state *state) {
 }
 
 static struct state *make_states(int count) {
-    void *states;
+    void *states = NULL;
     size_t bytes = (count + 1) * sizeof(struct state);
     if (posix_memalign(&states, LINE_BYTES, bytes) != 0)
         fail("posix_memalign");

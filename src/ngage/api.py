@@ -211,8 +211,8 @@ class Edge:
         """The channel `name`, created if it is new.
 
         lag: what a slow subscriber gets, `latest`, `keyframe`, `ring` or `reliable`. lag_ms: how
-        far behind it may be, in milliseconds; 0 is as far as the log goes back. history:
-        publications held, rounded up to a power of two. ring_bytes: bytes held. tick_ms:
+        old in milliseconds its next publication may be before that applies; 0 is as old as the log.
+        history: publications held, rounded up to a power of two. ring_bytes: bytes held. tick_ms:
         milliseconds between sends, 0 at once. deflate: compress for clients that can inflate.
         What is not given comes from the settings; a channel that exists stays as it is. Raises
         ChannelError, SettingsError for an option out of range.

@@ -49,7 +49,7 @@ class ChannelOptions:
     """What a channel keeps, and what it does with a subscriber who is too slow."""
 
     lag: str = option("ring", LAG, "what a slow subscriber gets")
-    lag_ms: int = option(0, LAG_MS, "milliseconds a slow subscriber may be behind; 0: the log's")
+    lag_ms: int = option(0, LAG_MS, "age in ms at which lag applies; 0: where the log ends")
     history: int = option(1024, HISTORY, "publications held, rounded up to a power of two")
     ring_bytes: int = option(16 << 20, RING_BYTES, "bytes of publications held")
     tick_ms: int = option(0, TICK_MS, "milliseconds between sends; 0 sends at once")

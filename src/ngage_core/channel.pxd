@@ -30,7 +30,7 @@ cdef struct Channel:
     Payload *preamble
     uint64_t preamble_version  # 0: none was ever set
     uint32_t lag
-    uint32_t lag_ms  # a slow subscriber is never sent what is older; 0: as old as the log
+    uint32_t lag_ms  # the age at which `lag` applies to what comes next; 0: the log's end alone
     uint32_t tick_ms
     uint32_t id
     uint32_t epoch

@@ -181,7 +181,8 @@ cdef inline uint64_t publish(Control *control, Channel *channel, Payload *payloa
     cdef Shard *shard
     while channel_full_for(channel, size):
         retire(&control.hub.reclaim, channel_evict(channel), RETIRED_PAYLOAD)
-    payload.published_ms = <uint32_t> sys_now_ms()
+    if channel.lag_ms:
+        payload.published_ms = <uint32_t> sys_now_ms()
     offset = channel_append(channel, payload)
     ng_fence()
     for number in range(control.running):

@@ -238,7 +238,7 @@ cdef inline void upgrade_raw(Shard *shard, uint32_t index, const Request *reques
     if place_cursor(shard, request, channel, subscription, &resume):
         refuse(shard, index, 400, b"since is EPOCH:OFFSET")
         return
-    if channel.lag_ms:
+    if channel.lag_ms and not 0 < shard.hub.options.notsent_lowat_bytes <= LAG_NOTSENT_BYTES:
         sys_option(shard.slab.conns[index].fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
                    <int> LAG_NOTSENT_BYTES)
     if resume.asked:

@@ -134,6 +134,7 @@ cdef inline Subscription *subscribe(Shard *shard, uint32_t index, Channel *chann
     subscription.conn = index
     subscription.channel = channel.id
     subscription.preamble_seen = 0
+    subscription.joined_ms = <uint32_t> shard.now_ms
     subscription.next = conn.subscription
     conn.subscription = item
     shard.counters.subscriptions += 1

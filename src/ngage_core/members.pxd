@@ -23,7 +23,7 @@ cdef struct Subscription:
     uint32_t next  # the connection's next subscription; doubles as the free list
     uint32_t place  # in the channel's array
     uint32_t preamble_seen
-    uint32_t pad
+    uint32_t joined_ms  # modulo 2**32, by the shard's clock
 
 
 cdef struct Subscriptions:

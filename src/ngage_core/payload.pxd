@@ -20,7 +20,7 @@ cdef struct Payload:
     uint32_t plain_bytes
     uint32_t deflated_bytes  # 0: has no deflated variant
     uint32_t head_bytes  # of the plain variant: frame header, or HTTP head
-    uint32_t published_ms  # modulo 2**32, by the clock of the shards
+    uint32_t published_ms  # modulo 2**32, by the clock of the shards; in a channel with lag_ms
     uint8_t opcode
     bint sync
 

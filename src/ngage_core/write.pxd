@@ -163,15 +163,17 @@ cdef inline void tell_gap(
 cdef inline bint lags(
     const Shard *shard, const Subscription *subscription, Channel *channel
 ) noexcept nogil:
-    """Whether the cursor has fallen off the log, or behind the time that the channel allows."""
+    """Whether the cursor has fallen off the log, or behind the time that the channel allows. Who
+    joins at something older (a resume, a sync point) has as long from joining."""
+    cdef uint32_t now_ms = <uint32_t> shard.now_ms
     cdef Payload *payload
     if subscription.cursor < ng_load(&channel.tail):
         return True
-    if channel.lag_ms == 0 or subscription.cursor >= ng_load(&channel.head):
+    if (channel.lag_ms == 0 or subscription.cursor >= ng_load(&channel.head)
+            or now_ms - subscription.joined_ms <= channel.lag_ms):
         return False
     payload = channel_at(channel, subscription.cursor)
-    return payload == NULL or payload_age_ms(
-        payload, <uint32_t> shard.now_ms) > <int64_t> channel.lag_ms
+    return payload == NULL or payload_age_ms(payload, now_ms) > <int64_t> channel.lag_ms
 
 
 cdef inline void apply_lag(
@@ -190,7 +192,7 @@ cdef inline void apply_lag(
         shard.counters.skipped_latest += subscription.cursor - from_
     elif channel.lag == KEYFRAME:
         sync = ng_load(&channel.sync)
-        if sync > from_:
+        if sync > from_ and sync >= tail:
             subscription.cursor = sync
         elif from_ < tail:
             subscription.cursor = head

@@ -6,6 +6,7 @@ everything: it shows that nothing is lost for those who keep up, and that the ed
 slow one could have had.
 """
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from tests.helpers.daemon import Daemon
 from tests.helpers.raw import Publisher, Raw, settings
 from tests.oracle import frames
 
-BOUNDS = {"log": "history = 8", "time": "lag_ms = 20"}
+LAG_MS = 20
+BOUNDS = {"log": "history = 8", "time": f"lag_ms = {LAG_MS}"}
 COUNT = 600
 SYNC_EVERY = 50
 PADDING = bytes(8192)
@@ -115,3 +117,15 @@ def test_reliable_sends_the_slow_away(edge: Daemon, slow: Raw) -> None:
     assert numbers == list(range(len(numbers)))
     assert (frame.opcode, int.from_bytes(frame.data[:2], "big")) == (frames.CLOSE, 3008)
     assert disconnected(edge, "slow") == 1
+
+
+@pytest.mark.parametrize("lag", POLICIES)
+def test_who_resumes_from_something_old_is_not_slow(edge: Daemon, lag: str) -> None:
+    with Publisher(edge) as publisher, Raw(edge.public) as viewer:
+        seen = publisher.publish(lag, b"seen")
+        missed = [b"%d" % n for n in range(4)]
+        for data in missed:
+            publisher.publish(lag, data)
+        time.sleep(2 * LAG_MS / 1000)  # nothing tells that a publication has aged
+        assert viewer.upgrade(f"/ws/{lag}?since={seen}").headers["ngage-recovered"] == "true"
+        assert [viewer.read_message() for _ in missed] == missed

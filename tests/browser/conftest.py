@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.daemon import Daemon
+
 playwright = pytest.importorskip("playwright.sync_api")
 
 # No window system, no sandbox inside a container, and nothing that speaks to the outside.
@@ -17,6 +19,13 @@ FLAGS = [
 # `look(count)`: the next `count` frames that are shown, each with the bits of its luma strip
 # (ngage.video.pattern) and a coarse copy of its pixels.
 READER = (Path(__file__).parent / "reader.js").read_text()
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Daemon]:
+    pytest.importorskip("av")
+    with Daemon("--demo") as daemon:
+        yield daemon
 
 
 @pytest.fixture(scope="module")

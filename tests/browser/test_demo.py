@@ -12,12 +12,6 @@ pytestmark = pytest.mark.browser
 VIDEO = "**/ws/demo:video"
 
 
-@pytest.fixture(scope="module")
-def demo():
-    with Daemon("--demo") as daemon:
-        yield daemon
-
-
 def test_the_picture_moves_and_its_clock_runs(demo, open_page):
     page = open_page(address(demo))
     frames = look(page, 40)

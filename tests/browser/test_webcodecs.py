@@ -5,18 +5,11 @@ from itertools import pairwise
 import pytest
 
 pytest.importorskip("av")
-from tests.helpers.daemon import Daemon
 from tests.helpers.page import Skip, address, assert_moves_on, assert_plays, look, until
 
 pytestmark = pytest.mark.browser
 
 VIDEO = "**/ws/demo:video"
-
-
-@pytest.fixture(scope="module")
-def demo():
-    with Daemon("--demo") as daemon:
-        yield daemon
 
 
 def webcodecs(daemon):

@@ -20,7 +20,7 @@ def package(messages, host=None, **options):
     host = host or Remembering()
     hls = Hls(host, BASE)
     for data in messages:
-        hls.message(data)
+        hls.take(message.parse(data))
     return host
 
 

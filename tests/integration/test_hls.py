@@ -13,6 +13,7 @@ import m3u8
 import pytest
 
 import ngage
+from ngage.video import message
 from ngage.video.hls import Hls
 from tests.helpers import hls_media as media
 from tests.helpers.daemon import Daemon
@@ -110,7 +111,7 @@ async def test_two_edges_serve_the_same() -> None:
         for edge in (one, two):
             hls = Hls(edge, BASE)
             for data in messages:
-                hls.message(data)
+                hls.take(message.parse(data))
             with Raw(edge.address) as client:
                 seen = {}
                 master = m3u8.loads(text(client, f"{BASE}live.m3u8"))
@@ -140,8 +141,8 @@ async def test_waiters_follow_the_packager() -> None:
         early.send(early.get(f"{BASE}live.m3u8"))
         await eventually(lambda: edge.stats()["waiting"] == 1)
         for data in [media.init(), *islice(stream, 300)]:
-            hls.message(data)
-            told.message(data)
+            hls.take(message.parse(data))
+            told.take(message.parse(data))
         answer = await asyncio.to_thread(early.read_answer)
         assert "0.m3u8" in answer.body.decode()
         playlist = m3u8.loads(text(early, f"{BASE}0.m3u8"))
@@ -157,8 +158,8 @@ async def test_waiters_follow_the_packager() -> None:
         await eventually(lambda: edge.stats()["waiting"] == 20)
         while targets[1] not in shadow.now:
             data = next(stream)
-            hls.message(data)
-            told.message(data)
+            hls.take(message.parse(data))
+            told.take(message.parse(data))
         await eventually(lambda: edge.stats()["waiting"] == 0)
         for kind in range(2):
             bodies = {client.read_answer().body for client in clients[kind::2]}

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from ngage.video.timeline import TICKS
-from ngage.video.units import Unit, VideoUnit
+from ngage.video.units import TICKS_PER_SECOND, Unit, VideoUnit
 
 # A viewer who skips or joins waits for a key frame, and the channel holds six seconds.
-GROUP_TICKS_MAX = 4 * TICKS
+GROUP_TICKS_MAX = 4 * TICKS_PER_SECOND
 
 _B_FRAMES = "B-frames delay every picture: set them to 0 (x264: tune zerolatency)"
 _LONG_GROUPS = "key frames are more than 4 s apart: set the keyframe interval to 1 s"

@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from ngage.studio.advice import Advice
 from ngage.video.packager import Part
 from ngage.video.passthrough import Passthrough
-from ngage.video.timeline import TICKS
-from ngage.video.units import AudioConfig, Metadata, Unit, VideoConfig
+from ngage.video.units import TICKS_PER_SECOND, AudioConfig, Metadata, Unit, VideoConfig
 
 # Beyond that the publisher is not read.
 WAITING_BATCHES_MAX = 64
@@ -41,7 +40,7 @@ class Carried:
             log.info("%s", _described(unit))
         for line in self._advice.on(unit):
             log.warning("%s", line)
-        now = round((time.monotonic() - self._began) * TICKS)
+        now = round((time.monotonic() - self._began) * TICKS_PER_SECOND)
         if parts := self._passthrough.accept(unit, now=now, t_in_us=t_in_us):
             await self._batches.put(parts)
 

@@ -13,8 +13,8 @@ import picows
 
 from ngage.errors import StudioError
 from ngage.video.entry import Entry
+from ngage.video.message import STUDIO_PATH
 
-PREFIX = "/studio/"
 CONNECT_SECONDS = 5.0
 IDLE_SECONDS = 5.0
 RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.25, 5.0
@@ -31,7 +31,7 @@ class Link:
 
     def __init__(self, edge: str, channel: str, key: str) -> None:
         self.edge = edge
-        self._url = f"{edge}{PREFIX}{quote(channel, safe=':')}"
+        self._url = f"{edge}{STUDIO_PATH}{quote(channel, safe=':')}"
         self._headers = {"X-API-Key": key} if key else {}
         self._connection: _Connection | None = None
         self._init = b""
@@ -143,7 +143,7 @@ class _Connection(picows.WSListener):
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         if frame.msg_type is picows.WSMsgType.CLOSE:
             self.farewell = frame.get_close_reason() or f"closed with {frame.get_close_code()}"
-            transport.send(picows.WSMsgType.CLOSE, frame.get_payload_as_bytes()[:2])
+            transport.send_close(frame.get_close_code())
             transport.disconnect()
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:

@@ -8,6 +8,7 @@ from ngage.errors import NgageError
 from ngage.studio.link import Link
 from ngage.studio.report import Report
 from ngage.studio.sources import Feed
+from ngage.video import message
 from ngage.video.entry import Entries
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ async def _show(feed: Feed, links: Sequence[Link], report: Report) -> None:
     entries = Entries()
     async for parts in feed.parts():
         for part in parts:
-            entry = entries.read(part.data)
+            entry = entries.see(message.parse(part.data))
             report.made(part, entry)
             for link in links:
                 link.send(part.data, entry)

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from ngage.errors import MediaError
+from ngage.video.bits import Bits
 
 CONFIG_BYTES_MAX = 64
 # The sample entry of MP4 has 16 bits for it (14496-12, 12.2.3).
@@ -50,10 +51,18 @@ def parse(config: bytes) -> Config:
     """Raises MediaError, which names the kind of AAC, for what browsers do not play."""
     if len(config) > CONFIG_BYTES_MAX:
         raise MediaError(f"AAC: a sequence header has {CONFIG_BYTES_MAX} bytes at most")
-    bits = _Bits(config)
+    try:
+        return _read(Bits(config))
+    except MediaError:
+        raise
+    except ValueError as error:
+        raise MediaError(f"AAC: {error}") from error
+
+
+def _read(bits: Bits) -> Config:
     kind = _object_type(bits)
     sample_rate = _sample_rate(bits)
-    layout = bits.take(4)
+    layout = bits.fixed(4)
     core = kind
     if kind in (_SBR, _PS):  # said explicitly: the rate after replication, then the core's type
         _sample_rate(bits)
@@ -61,7 +70,7 @@ def parse(config: bytes) -> Config:
     if core != _LC:
         name = _NAMES.get(core, f"MPEG-4 audio object type {core}")
         raise MediaError(f"{name} cannot be carried, only AAC-LC and HE-AAC")
-    if bits.take(1):  # frameLengthFlag (4.4.1)
+    if bits.fixed(1):  # frameLengthFlag (4.4.1)
         raise MediaError("AAC with frames of 960 samples cannot be carried, only of 1024")
     if layout not in _CHANNELS:
         raise MediaError(f"AAC with channel configuration {layout} cannot be carried")
@@ -70,27 +79,15 @@ def parse(config: bytes) -> Config:
     return Config(sample_rate, _CHANNELS[layout])
 
 
-class _Bits:
-    def __init__(self, data: bytes) -> None:
-        self._value = int.from_bytes(data, "big")
-        self._left = 8 * len(data)
-
-    def take(self, count: int) -> int:
-        self._left -= count
-        if self._left < 0:
-            raise MediaError("AAC: the sequence header ends too early")
-        return self._value >> self._left & (1 << count) - 1
+def _object_type(bits: Bits) -> int:
+    kind = bits.fixed(5)
+    return 32 + bits.fixed(6) if kind == 31 else kind
 
 
-def _object_type(bits: _Bits) -> int:
-    kind = bits.take(5)
-    return 32 + bits.take(6) if kind == 31 else kind
-
-
-def _sample_rate(bits: _Bits) -> int:
-    index = bits.take(4)
+def _sample_rate(bits: Bits) -> int:
+    index = bits.fixed(4)
     if index == _RATE_FOLLOWS:
-        return bits.take(24)
+        return bits.fixed(24)
     if index >= len(_RATES_HZ):
         raise MediaError("AAC: the sequence header has a reserved sample rate")
     return _RATES_HZ[index]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ngage.errors import MediaError
 from ngage.video import h264
+from ngage.video.bits import Bits
 
 NAL_IDR = 5
 NAL_FILLER = 12
@@ -117,16 +118,13 @@ def _set_id(unit: bytes) -> int:
     """
     sps = h264.nal_type(unit) == h264.NAL_SPS
     start = 4 if sps else 1
-    bits = "".join(f"{byte:08b}" for byte in unit[start : start + 4])
-    zeros = bits.find("1")
-    code = bits[zeros : 2 * zeros + 1]
-    if (
-        len(unit) > PARAMETER_SET_BYTES_MAX
-        or not 0 <= zeros < len(code)
-        or int(code, 2) - 1 > (_SPS_ID_MAX if sps else _PPS_ID_MAX)
-    ):
+    try:
+        number = Bits(unit[start : start + 4]).golomb()
+    except ValueError as error:
+        raise MediaError("H.264: a parameter set is damaged") from error
+    if len(unit) > PARAMETER_SET_BYTES_MAX or number > (_SPS_ID_MAX if sps else _PPS_ID_MAX):
         raise MediaError("H.264: a parameter set is damaged")
-    return int(code, 2) - 1
+    return number
 
 
 def _record(sets: dict[tuple[int, int], bytes]) -> tuple[bytes, int, int]:

@@ -10,9 +10,9 @@ import time
 from statistics import median
 from typing import TYPE_CHECKING
 
+from ngage.video import message
 from ngage.video.entry import Entries, Entry
 from ngage.video.hls import Hls
-from ngage.video.message import entered_us
 
 if TYPE_CHECKING:
     from ngage.api import Channel, Edge
@@ -52,13 +52,14 @@ class VideoChannel:
 
     def accept(self, data: bytes) -> None:
         """One message of the source, in order. Raises ValueError, also for media before INIT."""
-        entry = self._entries.read(data)
+        media = message.parse(data)
+        entry = self._entries.see(media)
         if entry is Entry.INIT:
             self._video.preamble(data)
         else:
             self._video.publish(data, sync=entry is Entry.SYNC)
-            self._delays_ms.append(time.time_ns() / 1e6 - entered_us(data) / 1e3)
-        self._hls.message(data)
+            self._delays_ms.append(time.time_ns() / 1e6 - media.t_in_us / 1e3)
+        self._hls.take(media)
 
     def abandon(self) -> None:
         """No picture will come: nobody need wait for it."""

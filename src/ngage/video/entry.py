@@ -4,7 +4,7 @@ import json
 from enum import Enum
 
 from ngage.video import message
-from ngage.video.message import Flag, Type
+from ngage.video.message import Flag, Message, Type
 
 
 class Entry(Enum):
@@ -16,20 +16,17 @@ class Entry(Enum):
 
 
 class Entries:
-    """Reads a stream in order. A sync point is a key frame of the first track that INIT names."""
+    """Sees a stream in order. A sync point is a key frame of the first track that INIT names."""
 
     def __init__(self) -> None:
-        self.init = b""
-        self._rendition = -1
+        self._rendition: int | None = None
 
-    def read(self, data: bytes) -> Entry:
-        """Raises ValueError for what is no media message, and for media before the first INIT."""
-        media = message.parse(data)
+    def see(self, media: Message) -> Entry:
+        """Raises ValueError for an INIT without tracks, and for media before the first INIT."""
         if media.type is Type.INIT:
             self._rendition = _first_rendition(media.payload)
-            self.init = data
             return Entry.INIT
-        if not self.init:
+        if self._rendition is None:
             raise ValueError("media before INIT: nobody could show it")
         if media.rendition == self._rendition and Flag.KEY in media.flags:
             return Entry.SYNC

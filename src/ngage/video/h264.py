@@ -5,6 +5,8 @@ import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ngage.video.bits import Bits
+
 NAL_SPS = 7
 NAL_PPS = 8
 NAL_DELIMITER = 9
@@ -80,7 +82,7 @@ def parse_sps(unit: bytes) -> Sps:
     """Raises ValueError for a unit that is no SPS, or ends too early."""
     if not unit or nal_type(unit) != NAL_SPS:
         raise ValueError("not a sequence parameter set")
-    bits = _Bits(unit[1:].replace(b"\x00\x00\x03", b"\x00\x00"))
+    bits = Bits(unit[1:].replace(b"\x00\x00\x03", b"\x00\x00"))
     profile, compatibility, level = bits.fixed(8), bits.fixed(8), bits.fixed(8)
     bits.golomb()  # seq_parameter_set_id
     chroma, luma_depth, chroma_depth = 1, 8, 8
@@ -114,33 +116,7 @@ def _sized(units: Iterable[bytes]) -> bytes:
     return b"".join(len(unit).to_bytes(2, "big") + unit for unit in units)
 
 
-class _Bits:
-    """Reads an RBSP from its most significant bit on (9.1)."""
-
-    def __init__(self, data: bytes) -> None:
-        self._value = int.from_bytes(data, "big")
-        self._left = len(data) * 8
-
-    def fixed(self, count: int) -> int:
-        self._left -= count
-        if self._left < 0:
-            raise ValueError("H.264 parameter set ends too early")
-        return self._value >> self._left & (1 << count) - 1
-
-    def golomb(self) -> int:
-        """ue(v)."""
-        zeros = 0
-        while not self.fixed(1):
-            zeros += 1
-        return (1 << zeros) - 1 + self.fixed(zeros)
-
-    def signed_golomb(self) -> int:
-        """se(v)."""
-        value = self.golomb()
-        return (value + 1) // 2 if value & 1 else -(value // 2)
-
-
-def _skip_scaling_list(bits: _Bits, size: int) -> None:
+def _skip_scaling_list(bits: Bits, size: int) -> None:
     last = following = 8
     for _ in range(size):
         if following:
@@ -148,7 +124,7 @@ def _skip_scaling_list(bits: _Bits, size: int) -> None:
         last = following or last
 
 
-def _skip_order_count(bits: _Bits) -> None:
+def _skip_order_count(bits: Bits) -> None:
     bits.golomb()  # log2_max_frame_num_minus4
     kind = bits.golomb()
     if kind == 0:

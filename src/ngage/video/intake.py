@@ -19,8 +19,8 @@ from ngage.errors import NgageError, StartError
 from ngage.keys import key_matches
 from ngage.options import join_address, split_address
 from ngage.video.channel import REPORT_SECONDS, VideoChannel
+from ngage.video.message import STUDIO_PATH
 
-PREFIX = "/studio/"
 # A key frame of 30 Mbit/s; the ring of a channel holds four.
 MESSAGE_BYTES_MAX = 2 << 20
 # A studio sends many messages a second; one that is silent for so long is asked, then given up.
@@ -57,7 +57,7 @@ class Intake:
         except OSError as error:
             raise StartError(f"studio = {self._wanted}: {error.strerror or error}") from error
         self.address = server.sockets[0].getsockname()[:2]
-        log.info("studios: ws://%s%sCHANNEL", join_address(*self.address), PREFIX)
+        log.info("studios: ws://%s%sCHANNEL", join_address(*self.address), STUDIO_PATH)
         reports = asyncio.create_task(self._report())
         self._open.push_async_callback(server.wait_closed)
         self._open.callback(self._send_away)
@@ -89,9 +89,9 @@ class Intake:
         self, request: picows.WSUpgradeRequest
     ) -> "_Link | picows.WSUpgradeResponseWithListener":
         path = request.path.decode("latin-1")
-        name = unquote(path.removeprefix(PREFIX))
-        if not path.startswith(PREFIX):
-            return _refuse(404, f"studios push to {PREFIX}CHANNEL")
+        name = unquote(path.removeprefix(STUDIO_PATH))
+        if not path.startswith(STUDIO_PATH):
+            return _refuse(404, f"studios push to {STUDIO_PATH}CHANNEL")
         # Only browsers send Origin: a page in the operator's browser reaches loopback too.
         if "Origin" in request.headers:
             return _refuse(403, "no browser pushes here")

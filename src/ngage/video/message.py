@@ -29,6 +29,8 @@ from enum import IntEnum, IntFlag
 from typing import Any, NamedTuple
 
 HEADER_BYTES = 24
+# Where studios push messages to an edge: this, and the channel's name.
+STUDIO_PATH = "/studio/"
 RENDITION_VIDEO = 0
 RENDITION_AUDIO = 64
 RENDITION_ALL = 254
@@ -96,11 +98,6 @@ def parse(data: bytes) -> Message:
     if units * 8 < HEADER_BYTES or units * 8 > len(data):
         raise ValueError(f"media message with a header length of {units * 8} bytes")
     return Message(Type(kind), rendition, Flag(flags), seq, pts_us, t_in_us, data[units * 8 :])
-
-
-def entered_us(data: bytes) -> int:
-    """t_in of a message that parse() accepts, without taking it apart."""
-    return int.from_bytes(data[16:24], "little")
 
 
 def pack_tracks(timeline: str, tracks: Sequence[Track]) -> bytes:

@@ -109,26 +109,26 @@ def _init(
 ) -> bytes:
     """ftyp and moov of one track, whose samples are all in fragments."""
     reference = _full_box(b"dref", 0, struct.pack(">I", 1), _full_box(b"url ", 1))
-    table = _box(
+    table = box(
         b"stbl",
         _full_box(b"stsd", 0, struct.pack(">I", 1), entry),
         *(_full_box(empty, 0, bytes(4)) for empty in (b"stts", b"stsc")),
         _full_box(b"stsz", 0, bytes(8)),
         _full_box(b"stco", 0, bytes(4)),
     )
-    mdia = _box(
+    mdia = box(
         b"mdia",
         _full_box(b"mdhd", 0, struct.pack(">4I2H", 0, 0, timescale, 0, _LANGUAGE_UNDETERMINED, 0)),
         _full_box(b"hdlr", 0, struct.pack(">4x4s12x", handler), b"ngage\0"),
-        _box(b"minf", media, _box(b"dinf", reference), table),
+        box(b"minf", media, box(b"dinf", reference), table),
     )
-    moov = _box(
+    moov = box(
         b"moov",
         _mvhd(track + 1),
-        _box(b"trak", header, mdia),
-        _box(b"mvex", _full_box(b"trex", 0, struct.pack(">5I", track, 1, 0, 0, 0))),
+        box(b"trak", header, mdia),
+        box(b"mvex", _full_box(b"trex", 0, struct.pack(">5I", track, 1, 0, 0, 0))),
     )
-    return _box(b"ftyp", b"iso5", struct.pack(">I", 512), b"iso5iso6mp41") + moov
+    return box(b"ftyp", b"iso5", struct.pack(">I", 512), b"iso5iso6mp41") + moov
 
 
 def _mvhd(next_track: int) -> bytes:
@@ -152,7 +152,7 @@ def _tkhd(track: int, volume: int, width: int, height: int) -> bytes:
 def _avc1(video: Video, size: h264.Sps) -> bytes:
     """Sample entry (14496-15, 5.4.2): 72 dpi, one frame a sample, depth 24."""
     fixed = struct.pack(">6xH16xHHIIIH", 1, size.width, size.height, 0x480000, 0x480000, 0, 1)
-    return _box(b"avc1", fixed, bytes(32), struct.pack(">Hh", 24, -1), _box(b"avcC", video.avcc))
+    return box(b"avc1", fixed, bytes(32), struct.pack(">Hh", 24, -1), box(b"avcC", video.avcc))
 
 
 def _mp4a(audio: Audio) -> bytes:
@@ -162,7 +162,7 @@ def _mp4a(audio: Audio) -> bytes:
     # 0x40: MPEG-4 audio; 0x15: audio stream, up-stream 0, reserved 1.
     decoder = struct.pack(">BB3xII", 0x40, 0x15, 0, 0) + _descriptor(5, audio.config)
     stream = struct.pack(">HB", AUDIO_TRACK, 0) + _descriptor(4, decoder) + _descriptor(6, b"\x02")
-    return _box(b"mp4a", fixed, _full_box(b"esds", 0, _descriptor(3, stream)))
+    return box(b"mp4a", fixed, _full_box(b"esds", 0, _descriptor(3, stream)))
 
 
 def _descriptor(tag: int, body: bytes) -> bytes:
@@ -170,11 +170,12 @@ def _descriptor(tag: int, body: bytes) -> bytes:
     return bytes((tag, len(body))) + body
 
 
-def _box(kind: bytes, *parts: bytes) -> bytes:
+def box(kind: bytes, *parts: bytes) -> bytes:
+    """The parts, as the body of a box (4.2)."""
     body = b"".join(parts)
     return struct.pack(">I4s", 8 + len(body), kind) + body
 
 
 def _full_box(kind: bytes, flags: int, *parts: bytes) -> bytes:
     """A box of version 0."""
-    return _box(kind, struct.pack(">I", flags), *parts)
+    return box(kind, struct.pack(">I", flags), *parts)

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from ngage.video import mp4
 from ngage.video.packager import AUDIO_FRAME_SAMPLES, Packager, Part
-from ngage.video.timeline import TICKS, Grid, Timeline
+from ngage.video.timeline import Grid, Timeline
 from ngage.video.units import (
+    TICKS_PER_SECOND,
     AudioConfig,
     AudioUnit,
     Ended,
@@ -20,14 +21,14 @@ from ngage.video.units import (
     VideoUnit,
 )
 
-HOLD_TICKS = TICKS // 2
+HOLD_TICKS = TICKS_PER_SECOND // 2
 HELD_UNITS_MAX = 256
 
 TRACK = 0  # of the renditions a publisher may send, the one that is carried
 FPS_MIN, FPS_MAX = 1, 240
 
 _FIRST_FPS = 30
-_VIDEO_ROUNDING_TICKS = 2 * TICKS // 1000
+_VIDEO_ROUNDING_TICKS = 2 * TICKS_PER_SECOND // 1000
 # As long as an AAC frame at 48 kHz: stamps in milliseconds wander by less, a lost frame by more.
 _AUDIO_ROUNDING_SECONDS = 0.02
 
@@ -46,7 +47,7 @@ class Passthrough:
     def __init__(self) -> None:
         self._packager = Packager()
         self._timeline = Timeline()
-        self._pictures = Grid(TICKS / _FIRST_FPS, _VIDEO_ROUNDING_TICKS, adapts=True)
+        self._pictures = Grid(TICKS_PER_SECOND / _FIRST_FPS, _VIDEO_ROUNDING_TICKS, adapts=True)
         self._sounds = Grid(AUDIO_FRAME_SAMPLES, 0)
         self._video: VideoConfig | None = None
         self._audio: AudioConfig | None = None
@@ -67,7 +68,7 @@ class Passthrough:
         """now: our clock since the first publisher, in 1/90000 s. t_in_us: Unix time."""
         if isinstance(unit, Metadata):
             if unit.fps and FPS_MIN <= unit.fps <= FPS_MAX:
-                self._pictures.step = TICKS / unit.fps
+                self._pictures.step = TICKS_PER_SECOND / unit.fps
             return []
         if isinstance(unit, Ended):
             return []
@@ -101,7 +102,7 @@ class Passthrough:
         video = audio = None
         if self._video:
             video = mp4.Video(self._video.avcc)
-            fps = round(TICKS / self._pictures.step)
+            fps = round(TICKS_PER_SECOND / self._pictures.step)
             about = {"width": self._video.width, "height": self._video.height, "fps": fps}
         if self._audio:
             audio = mp4.Audio(self._audio.config, self._audio.sample_rate, self._audio.channels)
@@ -141,9 +142,9 @@ class Passthrough:
     def _sound(self, unit: AudioUnit, due: int, t_in_us: int) -> Part | None:
         if not self._audio:
             return None
-        position = self._sounds.place(due * self._audio.sample_rate // TICKS)
+        position = self._sounds.place(due * self._audio.sample_rate // TICKS_PER_SECOND)
         if position is None:
             return None
         end = position + AUDIO_FRAME_SAMPLES
-        self._timeline.reached(end * TICKS // self._audio.sample_rate)
+        self._timeline.reached(end * TICKS_PER_SECOND // self._audio.sample_rate)
         return self._packager.sound(position, unit.sample, t_in_us=t_in_us)

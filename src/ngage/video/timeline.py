@@ -6,12 +6,12 @@ frames. When it comes back after a loss, or its stamps jump, it is put anew. Our
 back, and runs ahead of our clock only by what a publisher may send early. Times in 1/90000 s.
 """
 
-TICKS = 90_000
+from ngage.video.units import TICKS_PER_SECOND
 
 # Stamps farther ahead of our clock are an error of the publisher and not an early start.
-AHEAD_TICKS_MAX = 5 * TICKS
+AHEAD_TICKS_MAX = 5 * TICKS_PER_SECOND
 # Stamps farther behind are old: the time between was lost, and nobody waits for what filled it.
-BEHIND_TICKS_MAX = 30 * TICKS
+BEHIND_TICKS_MAX = 30 * TICKS_PER_SECOND
 # The share of a new step in the average: the rounding of 8 steps is less than a tick of each.
 _STEP_SHARE = 1 / 8
 # A step that differs by more is not rounding.
@@ -72,7 +72,7 @@ class Grid:
         return placed
 
     def _adapt(self, step: int) -> None:
-        if not self._adapts or not 0 < step <= TICKS:
+        if not self._adapts or not 0 < step <= TICKS_PER_SECOND:
             return
         if abs(step - self.step) <= _STEP_SPREAD * self.step:
             self.step += (step - self.step) * _STEP_SHARE

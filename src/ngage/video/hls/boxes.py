@@ -4,6 +4,8 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from ngage.video import mp4
+
 # tfhd and trun: which fields there are, by flag, and their sizes (8.8.7, 8.8.8).
 _BASE_OFFSET, _DESCRIPTION, _DEFAULT_DURATION = 0x01, 0x02, 0x08
 _DATA_OFFSET, _FIRST_FLAGS = 0x01, 0x04
@@ -92,12 +94,8 @@ def join_inits(inits: Sequence[bytes]) -> bytes:
     ftyp, mvhd = find(first, b"ftyp"), find(first, b"moov", b"mvhd")
     # The last field of mvhd is the number that the next track would have.
     header = first[mvhd.start : mvhd.end - 4] + struct.pack(">I", max(numbers) + 1)
-    moov_body = _box(b"mvhd", header) + b"".join(traks) + _box(b"mvex", b"".join(extends))
-    return first[ftyp.start - 8 : ftyp.end] + _box(b"moov", moov_body)
-
-
-def _box(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(body), kind) + body
+    moov_body = mp4.box(b"mvhd", header) + b"".join(traks) + mp4.box(b"mvex", b"".join(extends))
+    return first[ftyp.start - 8 : ftyp.end] + mp4.box(b"moov", moov_body)
 
 
 def _read_tfhd(data: bytes, at: int) -> tuple[int, int]:

@@ -42,12 +42,11 @@ class Hls:
         self._multivariant = b""
         host.expect(f"{self._folder}live.m3u8", WAIT_SECONDS)
 
-    def message(self, data: bytes) -> None:
+    def take(self, read: Message) -> None:
         """One message of `ngage.video.v1`, in the order of the channel, its preamble first.
 
-        Raises ValueError for a message, or a chunk in it, that cannot be read.
+        Raises ValueError for a chunk that cannot be read.
         """
-        read = message.parse(data)
         if read.type is Type.INIT and read.rendition == message.RENDITION_ALL:
             self._begin(read.payload)
         elif read.type is Type.MEDIA and read.rendition in self._tracks:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngage.video.timeline import AHEAD_TICKS_MAX, BEHIND_TICKS_MAX, TICKS, Grid, Timeline
+from ngage.video.timeline import AHEAD_TICKS_MAX, BEHIND_TICKS_MAX, Grid, Timeline
+from ngage.video.units import TICKS_PER_SECOND
 
 
 def test_the_first_unit_stands_where_our_clock_does_and_the_rest_keep_their_steps():
@@ -41,19 +42,19 @@ def test_a_connection_that_stood_still_catches_up_without_a_loss():
     timeline = Timeline()
     timeline.place(0, 0)
     timeline.reached(3000)
-    late = [timeline.place(n * 3000, 10 * TICKS) for n in range(1, 300)]
+    late = [timeline.place(n * 3000, 10 * TICKS_PER_SECOND) for n in range(1, 300)]
     assert late == [(n * 3000, False) for n in range(1, 300)]
 
 
 @pytest.mark.parametrize("fps", [24, 25, 29.97, 30, 50, 59.94, 60])
 def test_pictures_rounded_to_milliseconds_are_laid_back_on_their_grid(fps):
-    grid = Grid(TICKS / 30, 180, adapts=True)
+    grid = Grid(TICKS_PER_SECOND / 30, 180, adapts=True)
     stamps = [round(n * 1000 / fps) * 90 for n in range(1000)]
     placed = [grid.place(stamp) for stamp in stamps]
     assert max(abs(p - s) for p, s in zip(placed, stamps, strict=True)) <= 180
-    assert grid.step == pytest.approx(TICKS / fps, abs=45)
+    assert grid.step == pytest.approx(TICKS_PER_SECOND / fps, abs=45)
     steps = [b - a for a, b in pairwise(placed[100:])]
-    assert max(abs(step - TICKS / fps) for step in steps) <= 185
+    assert max(abs(step - TICKS_PER_SECOND / fps) for step in steps) <= 185
 
 
 def test_sound_counts_its_samples_whatever_the_stamps_round_to():

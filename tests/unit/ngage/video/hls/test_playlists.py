@@ -225,7 +225,7 @@ def test_what_comes_before_the_first_key_frame_is_left_out():
 @pytest.mark.parametrize("payload", [b"", b"\0\0\0\1moof", b"\0\0\0\x10moof" + bytes(8)])
 def test_chunks_that_are_none(payload):
     host = Hls(Remembering(), BASE)
-    host.message(media.init())
+    host.take(message.parse(media.init()))
     bad = message.Message(message.Type.MEDIA, 0, message.Flag.KEY, 0, 0, 0, payload)
     with pytest.raises(ValueError):
-        host.message(message.pack(bad))
+        host.take(bad)

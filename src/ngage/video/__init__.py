@@ -1,6 +1,7 @@
 """Live pictures: from publishers and encoders to messages, and from messages to a channel.
 
 message      the 24-byte header of a media message (`ngage.video.v1`)
+bits         fields of bits, as in headers of H.264 and AAC
 h264         byte streams, parameter sets, the decoder configuration record
 mp4          init segments and one-frame chunks
 packager     samples to messages, numbered and described

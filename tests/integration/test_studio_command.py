@@ -1,5 +1,6 @@
 """ngage-studio as an operator meets it: its line, its exit codes, an edge that is upgraded."""
 
+import shutil
 import signal
 import time
 
@@ -48,6 +49,18 @@ def test_a_source_that_needs_ffmpeg_says_so_where_there_is_none():
     code, error = run_studio("srt://127.0.0.1:1?mode=listener", "--ffmpeg", "no-such-ffmpeg")
     assert code == 1
     assert "apt-get install ffmpeg" in error
+
+
+def test_a_passphrase_in_a_source_is_shown_nowhere():
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed")
+    secret = "passphrase=do-not-show-this"
+    with Studio(
+        f"srt://127.0.0.1:1?mode=nonsense&{secret}", "--edge", "ws://127.0.0.1:1"
+    ) as studio:
+        assert studio.source == "srt://127.0.0.1:1"
+        wait_until(lambda: "FFmpeg has ended" in studio.log(), "FFmpeg to give up")
+        assert secret not in studio.log()
 
 
 def test_a_studio_that_an_edge_refuses_ends_with_the_reason():

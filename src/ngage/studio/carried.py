@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Carried:
-    """Units go in, parts come out, and what costs the viewers time is said."""
+    """Half a feed: units go in, parts come out, and what costs the viewers time is said."""
 
     def __init__(self) -> None:
         self._passthrough = Passthrough()

@@ -10,14 +10,12 @@ import logging
 import shutil
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Self
 
 from ngage.errors import MediaError, StudioError
 from ngage.studio.carried import Carried
 from ngage.video.flv_stream import FlvStream
-from ngage.video.packager import Part
 
 READ_BYTES = 64 << 10
 RETRY_SECONDS = 1.0
@@ -28,20 +26,22 @@ PROBE_BYTES, PROBE_US = 200_000, 500_000
 log = logging.getLogger(__name__)
 
 
-class FfmpegFeed:
+class FfmpegFeed(Carried):
     """Runs FFmpeg on `address` while it is open. `command` is the program, or its name."""
 
     def __init__(self, address: str, command: str) -> None:
-        self._address = address
+        super().__init__()
+        self._source = address
+        # A query may hold a passphrase: neither the log nor the ready line shows it.
+        self.address = address.partition("?")[0]
         self._command = command
-        self._carried = Carried()
         self._task: asyncio.Task[None]
 
     async def __aenter__(self) -> Self:
         program = shutil.which(self._command)
         if program is None:
             raise StudioError(
-                f"{self._address}: this needs FFmpeg, and there is no {self._command}: "
+                f"{self.address}: this needs FFmpeg, and there is no {self._command}: "
                 "apt-get install ffmpeg, or --ffmpeg PROGRAM"
             )
         self._command = program
@@ -58,52 +58,48 @@ class FfmpegFeed:
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
 
-    @property
-    def address(self) -> str:
-        return self._address
-
-    @property
-    def dropped(self) -> int:
-        return self._carried.dropped
-
-    def parts(self) -> AsyncIterator[Sequence[Part]]:
-        return self._carried.parts()
-
     async def _run_again(self) -> None:
         while True:
-            process = await asyncio.create_subprocess_exec(
-                *(self._command, "-nostdin", "-v", "error"),
-                *("-probesize", str(PROBE_BYTES), "-analyzeduration", str(PROBE_US)),
-                *("-i", self._address, "-map", "0:v:0?", "-map", "0:a:0?", "-c", "copy"),
-                *("-flush_packets", "1", "-f", "flv", "pipe:1"),
-                stdin=DEVNULL,
-                stdout=PIPE,
-                stderr=PIPE,
-            )
             try:
-                await self._carry(process)
-            finally:
-                # A listener that waits does not look at SIGTERM.
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+                await self._run()
+            except OSError as error:
+                log.error("%s: FFmpeg does not start: %s", self.address, error.strerror)
             await asyncio.sleep(RETRY_SECONDS)
+
+    async def _run(self) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *(self._command, "-nostdin", "-v", "error"),
+            *("-probesize", str(PROBE_BYTES), "-analyzeduration", str(PROBE_US)),
+            *("-i", self._source, "-map", "0:v:0?", "-map", "0:a:0?", "-c", "copy"),
+            *("-flush_packets", "1", "-f", "flv", "pipe:1"),
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        try:
+            await self._carry(process)
+        finally:
+            # A listener that waits does not look at SIGTERM.
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
 
     async def _carry(self, process: Process) -> None:
         assert process.stdout
         assert process.stderr
         said = asyncio.create_task(_last_line(process.stderr))
         stream = FlvStream()
-        self._carried.begin()
+        self.begin()
         try:
             while data := await process.stdout.read(READ_BYTES):
                 t_in_us = time.time_ns() // 1000
                 for unit in stream.receive(data):
-                    await self._carried.take(unit, t_in_us)
+                    await self.take(unit, t_in_us)
         except MediaError as error:
-            log.error("%s: %s", self._address, error)
+            log.error("%s: %s", self.address, error)
         else:
-            log.warning("%s: FFmpeg has ended: %s", self._address, await said)
+            reason = (await said).replace(self._source, self.address)
+            log.warning("%s: FFmpeg has ended: %s", self.address, reason)
         finally:
             said.cancel()
 

@@ -1,12 +1,10 @@
 """OBS and the like as a source: whoever has the stream key, carried as it is."""
 
-from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Self
 
 from ngage.options import join_address
 from ngage.studio.carried import Carried
-from ngage.video.packager import Part
 from ngage.video.rtmp.access import StreamKeys
 from ngage.video.rtmp.publisher import Publisher
 from ngage.video.rtmp.server import RtmpServer
@@ -14,14 +12,14 @@ from ngage.video.rtmp.server import RtmpServer
 STREAM = "main"
 
 
-class RtmpFeed:
+class RtmpFeed(Carried):
     """Listens while it is open. The key is that of one stream: one publisher is live at a time."""
 
     def __init__(self, host: str, port: int, application: str, stream_key: str) -> None:
+        super().__init__()
         self._application = application
         access = StreamKeys(application, {STREAM: stream_key})
         self._server = RtmpServer(host, port, access, self._carry)
-        self._carried = Carried()
 
     async def __aenter__(self) -> Self:
         await self._server.__aenter__()
@@ -39,14 +37,7 @@ class RtmpFeed:
     def address(self) -> str:
         return f"rtmp://{join_address(*self._server.address)}/{self._application}"
 
-    @property
-    def dropped(self) -> int:
-        return self._carried.dropped
-
-    def parts(self) -> AsyncIterator[Sequence[Part]]:
-        return self._carried.parts()
-
     async def _carry(self, publisher: Publisher) -> None:
-        self._carried.begin()
+        self.begin()
         async for unit in publisher:
-            await self._carried.take(unit, publisher.t_in_us)
+            await self.take(unit, publisher.t_in_us)

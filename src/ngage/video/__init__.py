@@ -23,7 +23,7 @@ recording    a video file as a programme that never ends (PyAV, numpy)
 encoder      a programme's pictures and sound to messages (PyAV)
 source       encodes a programme in real time (PyAV)
 
-All but the last four are without a codec; `ngage[video]` brings what those import.
+All but the last five are without a codec; `ngage[video]` brings what those import.
 """
 
 from pathlib import Path

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from ngage import metrics
-from ngage.daemon import cli
+from ngage.daemon import cli as edge
 from ngage.errors import CloseCode
 from ngage.settings import ChannelOptions, Settings
+from ngage.studio import cli as studio
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tuning/*.md")]
 OPERATORS = ROOT / "docs/operators.md"
+PARSERS = {"ngage-edge": edge._parser(), "ngage-studio": studio._parser()}
 CODE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -80,17 +82,17 @@ def test_python_compiles(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_exist(page: Path) -> None:
-    """make targets and flags of ngage-edge in code blocks and in the text."""
+    """make targets and flags of our programs in code blocks and in the text."""
     text = page.read_text()
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     commands = [code for _, code in CODE.findall(text)] + re.findall(r"`([^`\n]+)`", text)
     for command in commands:
         assert set(re.findall(r"^make ([a-z]+)", command, re.MULTILINE)) <= targets
-        for arguments in re.findall(r"ngage-edge ([^\n&#`]*)", command):
-            used = set(re.findall(r"(--[a-z][a-z-]*)", arguments))
-            assert used <= known_flags(), command
+        for program, parser in PARSERS.items():
+            for arguments in re.findall(rf"{program} ([^\n&#`]*)", command):
+                used = set(re.findall(r"(--[a-z][a-z-]*)", arguments))
+                assert used <= known_flags(parser), command
 
 
-def known_flags() -> set[str]:
-    parser: argparse.ArgumentParser = cli._parser()
+def known_flags(parser: argparse.ArgumentParser) -> set[str]:
     return {flag for action in parser._actions for flag in action.option_strings}

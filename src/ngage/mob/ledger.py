@@ -115,6 +115,8 @@ class Ledger:
         measured = self.measured(counted)
         checked = judge.check_at_end(scenario.thresholds, measured)
         verdict, reasons = judge.verdict(scenario, measured, checked, self._kinds(counters))
+        closes = self._crowd.closes()
+        reasons += judge.advice(counters, closes)
         lag, publish_lag = measured["lag_ms"], measured["publish_lag_ms"]
         assert isinstance(lag, Trend)
         assert isinstance(publish_lag, Trend)
@@ -144,7 +146,7 @@ class Ledger:
             machine=machine(),
             reasons=reasons,
             violation_count=counters["violations"] + len(self.found),
-            closes=self._crowd.closes(),
+            closes=closes,
             connections={name: counters[name] for name in (*CONNECTIONS, *RESUMES)},
             moments=self.moments,
             series=self.series,

@@ -122,5 +122,15 @@ def verdict(
     return (Verdict.THRESHOLD, missed) if missed else (Verdict.PASS, [])
 
 
+def advice(counters: Mapping[str, int], closes: Mapping[str, int]) -> list[str]:
+    """What to do about a crowd that was not let in."""
+    if counters["entered"] or not closes.get("404"):
+        return []
+    return [
+        "the target answers 404, no such channel: let something be published there first "
+        "(--publish does), or declare it"
+    ]
+
+
 def _trend(histogram: Histogram) -> Trend:
     return Trend(histogram.percentile, histogram.mean, histogram.count)

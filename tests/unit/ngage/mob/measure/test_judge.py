@@ -71,3 +71,14 @@ def test_what_was_expected_is_what_came_once_and_what_did_not() -> None:
     counters |= {"received": 20, "untimed": 5, "duplicates": 2, "gaps": 1, "told": 3, "skipped": 4}
     found = judge.messages(counters)
     assert (found.received, found.expected) == (15, 21)
+
+
+@pytest.mark.parametrize(
+    ("entered", "closes", "advised"),
+    [(0, {"404": 9}, True), (0, {"503": 9}, False), (1, {"404": 8}, False), (0, {}, False)],
+)
+def test_a_crowd_that_finds_no_channel_is_told_how_there_is_one(
+    entered: int, closes: dict[str, int], advised: bool
+) -> None:
+    said = judge.advice({"entered": entered}, closes)
+    assert [("--publish" in line) for line in said] == [True] * advised

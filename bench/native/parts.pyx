@@ -130,10 +130,12 @@ cdef class Flush:
         cdef const char *bytes_ = data
         cdef size_t size = <size_t> len(data)
         cdef int64_t sent
+        cdef int fd
         cdef uint32_t i
         with nogil:
             for i in range(self.count):
-                self.ops.send_each(NULL, &self.shard.slab.conns[i].fd, 1, bytes_, size, &sent)
+                fd = self.shard.slab.conns[i].fd
+                self.ops.send_each(NULL, &fd, 1, bytes_, size, &sent)
 
     def drain(self) -> int:
         """Let every reader read; how many bytes there were."""

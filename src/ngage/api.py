@@ -5,7 +5,7 @@ million subscribers costs what publishing to one does.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -27,7 +27,7 @@ DRAIN_POLL_SECONDS = 0.02
 class Channel:
     """A named log of publications and those who are subscribed to it; made by Edge.channel()."""
 
-    __slots__ = ("_engine", "_epoch", "_number", "name", "options")
+    __slots__ = ("_bridge", "_engine", "_epoch", "_number", "_views", "name", "options", "rungs")
 
     def __init__(
         self, bridge: Bridge, name: str, options: ChannelOptions, epoch: int = 0, first: int = 1
@@ -35,21 +35,40 @@ class Channel:
         self.name = name
         self.options = options
         self._number = bridge.channel(name, options, epoch, first)
+        self._bridge = bridge
         self._engine = bridge.engine
+        self._views: dict[str, tuple[int, int]] = {}
+        self.rungs: tuple[str, ...] = ()  # of the ladder of which it is the highest
         self._epoch = self._engine.position(self._number)[0]
 
-    def publish(self, data: bytes | str, sync: bool = False) -> Position:
+    def publish(
+        self, data: bytes | str, sync: bool = False, *, group: int = 0, independent: bool = False
+    ) -> Position:
         """Send to every subscriber; returns at once with the position of the publication.
 
         bytes go as a binary message, str as a text message. sync marks a sync point, where
-        subscribers of a `keyframe` channel start. Raises PublicationError if the data is larger
-        than the channel's ring_bytes.
+        subscribers of a `keyframe` channel start. On a ladder, sync points of the same group (a
+        number of 64 bits) are where a subscriber changes from rung to rung. independent: of use
+        also to who is late and waits for a sync point, as sound is. Raises PublicationError if the
+        data is larger than the channel's ring_bytes.
         """
         try:
-            payload, opcode = _payload(data)
-            return Position(self._epoch, self._engine.publish(self._number, payload, opcode, sync))
+            offset = self._engine.publish(self._number, *_payload(data), sync, group, independent)
         except ValueError as error:
             raise PublicationError(f"channel {self.name!r}: {error}") from None
+        return Position(self._epoch, offset)
+
+    def view(self, name: str, tick_ms: int) -> None:
+        """Let clients subscribe to it under another name too, with another tick.
+
+        A view that is there stays as it is. Raises ChannelError for a name that is taken.
+        """
+        self._views[name] = (self._bridge.view(self._number, name, tick_ms), tick_ms)
+
+    @property
+    def views(self) -> dict[str, int]:
+        """Names and ticks of its views."""
+        return {name: tick_ms for name, (_, tick_ms) in self._views.items()}
 
     def preamble(self, data: bytes | str) -> None:
         """What each subscriber gets before anything else (an init segment); empty removes it."""
@@ -60,7 +79,7 @@ class Channel:
 
     @property
     def subscribers(self) -> int:
-        """Connections subscribed now."""
+        """Connections subscribed now, in all its views and in the rungs below it."""
         return self._engine.subscribers(self._number)
 
     @property
@@ -86,7 +105,7 @@ class Channel:
     def log(self) -> Log:
         """What restore() of an edge needs to go on with this channel, beside history()."""
         epoch, first, held, preamble = self._engine.log(self._number)
-        kinds = [Held(size, opcode == OPCODE_TEXT, sync) for size, opcode, sync in held]
+        kinds = [Held(one[0], one[1] == OPCODE_TEXT, *one[2:]) for one in held]
         return Log(epoch, first, kinds, _data(*preamble) if preamble else b"")
 
     def disconnect(self, code: int = CloseCode.FORCE_DISCONNECT, reason: str = "") -> None:
@@ -241,6 +260,18 @@ class Edge:
         if name not in self._channels:
             self._channels[name] = Channel(self._started, name, options)
         return self._channels[name]
+
+    def ladder(self, rungs: Sequence[Channel]) -> None:
+        """Make `keyframe` channels the rungs of a ladder, the highest first, and their views too.
+
+        Who is late goes on in the rung below from its next sync point on, who has not been late
+        for a while in the one above. The views of all rungs are of the same order. A ladder may be
+        made anew with more rungs at its lower end. Raises ChannelError.
+        """
+        self._started.ladder([rung._number for rung in rungs])
+        for views in zip(*(rung._views.values() for rung in rungs), strict=True):
+            self._started.ladder([number for number, _ in views])
+        rungs[0].rungs = tuple(rung.name for rung in rungs)
 
     @property
     def channels(self) -> Mapping[str, Channel]:

@@ -11,7 +11,7 @@ import logging
 import os
 import re
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -135,6 +135,26 @@ class Bridge:
             raise ChannelError(str(error)) from None
         self._names[number] = name
         return number
+
+    def view(self, channel: int, name: str, tick_ms: int) -> int:
+        """Another name for a channel: its number. ChannelError as for a channel."""
+        try:
+            number = self.engine.view(channel, name, tick_ms=tick_ms)
+        except OverflowError:
+            raise ChannelLimitError(f"channel {name!r}: the edge holds no more channels") from None
+        except ValueError as error:
+            raise ChannelError(str(error)) from None
+        self._names[number] = self._names[channel]
+        return number
+
+    def ladder(self, rungs: Sequence[int]) -> None:
+        """Link channels, the highest first. Raises ChannelError."""
+        try:
+            self.engine.ladder(tuple(rungs))
+        except ValueError as error:
+            raise ChannelError(str(error)) from None
+        for number in rungs:
+            self._names[number] = self._names[rungs[0]]
 
     # Clients
 

@@ -32,6 +32,8 @@ class Held(NamedTuple):
     size: int
     text: bool
     sync: bool
+    group: int
+    independent: bool
 
 
 class Log(NamedTuple):

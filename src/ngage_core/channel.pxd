@@ -6,6 +6,10 @@ head, then the slot, and know by the payload's own offset whether the slot was r
 What leaves the ring is freed by reclaim.pxd when no shard can still be looking at it.
 
 Offsets start at 1, so that 0 is the position before the first publication.
+
+A view of a channel has a name, a tick and members of its own, and the channel's log. Channels whose
+publications show the same at different rates are the rungs of a ladder: their sync points are of
+the same groups, and there a reader may change from one to another (rung.pxd).
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
@@ -13,7 +17,9 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
 from ngage_core.atomic cimport ng_load, ng_load_pointer, ng_store, ng_store_pointer
-from ngage_core.limits cimport CHANNELS_MAX, CHANNEL_NAME_BYTES_MAX
+from ngage_core.limits cimport (
+    CHANNELS_MAX, CHANNEL_NAME_BYTES_MAX, SYNCS_KEPT, VIEWS_MAX,
+)
 from ngage_core.payload cimport Payload, payload_age_ms
 
 cdef enum:
@@ -25,6 +31,8 @@ cdef struct Channel:
     uint64_t head  # the offset the next publication will have
     uint64_t tail  # the oldest one held
     uint64_t sync  # the newest sync point, 0 for none
+    uint64_t syncs[SYNCS_KEPT]  # the newest ones, by their number
+    uint64_t sync_count
     Payload **ring
     uint64_t mask
     Payload *preamble
@@ -34,7 +42,14 @@ cdef struct Channel:
     uint32_t tick_ms
     uint32_t id
     uint32_t epoch
+    # The rest is of a view, or of the channel as its own first view.
+    Channel *log  # where its publications are
+    Channel *below  # the rungs beside it
+    Channel *above
+    uint32_t rung  # 0 is the highest
     # The publisher's own.
+    Channel *views[VIEWS_MAX]  # of this log
+    uint32_t view_count
     uint64_t held_bytes
     uint64_t bytes_max
     bint deflate
@@ -59,7 +74,7 @@ cdef inline Channel *channel_create(
     uint32_t number, const uint8_t *name, size_t name_size, uint64_t ring_frames
 ) noexcept nogil:
     """`ring_frames` is a power of two. NULL: no memory."""
-    cdef Channel *channel = <Channel *> calloc(1, sizeof(Channel))
+    cdef Channel *channel = view_create(number, name, name_size, NULL)
     if channel == NULL:
         return NULL
     channel.ring = <Payload **> calloc(ring_frames, sizeof(Payload *))
@@ -69,10 +84,27 @@ cdef inline Channel *channel_create(
     channel.mask = ring_frames - 1
     channel.head = 1
     channel.tail = 1
-    channel.id = number
-    channel.name_bytes = <uint32_t> name_size
-    memcpy(channel.name, name, name_size)
+    channel.log = channel
+    channel_show(channel, channel)
     return channel
+
+
+cdef inline Channel *view_create(
+    uint32_t number, const uint8_t *name, size_t name_size, Channel *log
+) noexcept nogil:
+    """NULL: no memory."""
+    cdef Channel *view = <Channel *> calloc(1, sizeof(Channel))
+    if view != NULL:
+        view.id = number
+        view.name_bytes = <uint32_t> name_size
+        view.log = log
+        memcpy(view.name, name, name_size)
+    return view
+
+
+cdef inline void channel_show(Channel *log, Channel *view) noexcept nogil:
+    log.views[log.view_count] = view
+    log.view_count += 1
 
 
 cdef inline Payload *channel_at(Channel *channel, uint64_t offset) noexcept nogil:
@@ -82,6 +114,18 @@ cdef inline Payload *channel_at(Channel *channel, uint64_t offset) noexcept nogi
     if payload == NULL or payload.offset != offset:
         return NULL
     return payload
+
+
+cdef inline uint64_t channel_sync_of(Channel *channel, uint64_t group) noexcept nogil:
+    """Where a group begins, or 0: it is not there, or no more."""
+    cdef uint64_t count = ng_load(&channel.sync_count), back, offset
+    cdef Payload *payload
+    for back in range(1, min(count, <uint64_t> SYNCS_KEPT) + 1):
+        offset = ng_load(&channel.syncs[(count - back) % SYNCS_KEPT])
+        payload = channel_at(channel, offset)
+        if payload != NULL and payload.sync and payload.group == group:
+            return offset
+    return 0
 
 
 cdef inline uint64_t channel_since(
@@ -123,6 +167,8 @@ cdef inline uint64_t channel_append(Channel *channel, Payload *payload) noexcept
     channel.held_bytes += payload.plain_bytes + payload.deflated_bytes
     ng_store_pointer(<void **> &channel.ring[offset & channel.mask], payload)
     if payload.sync:
+        ng_store(&channel.syncs[channel.sync_count % SYNCS_KEPT], offset)
+        ng_store(&channel.sync_count, channel.sync_count + 1)
         ng_store(&channel.sync, offset)
     ng_store(&channel.head, offset + 1)
     return offset

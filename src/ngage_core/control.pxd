@@ -178,7 +178,6 @@ cdef inline uint64_t publish(Control *control, Channel *channel, Payload *payloa
     cdef uint64_t size = payload.plain_bytes + payload.deflated_bytes
     cdef uint64_t offset
     cdef uint32_t number
-    cdef Shard *shard
     while channel_full_for(channel, size):
         retire(&control.hub.reclaim, channel_evict(channel), RETIRED_PAYLOAD)
     if channel.lag_ms:
@@ -186,12 +185,22 @@ cdef inline uint64_t publish(Control *control, Channel *channel, Payload *payloa
     offset = channel_append(channel, payload)
     ng_fence()
     for number in range(control.running):
-        shard = control.shards[number]
-        if shard.members[channel.id] != NULL and ng_load(&shard.members[channel.id].count):
-            shard_mark_dirty(shard, channel.id)
-            shard_wake(shard)
+        tell_members(control.shards[number], channel)
     reclaim(control)
     return offset
+
+
+cdef inline void tell_members(Shard *shard, const Channel *log) noexcept nogil:
+    """Something new for those who see this log, in whichever view."""
+    cdef bint any = False
+    cdef uint32_t i, id
+    for i in range(log.view_count):
+        id = log.views[i].id
+        if shard.members[id] != NULL and ng_load(&shard.members[id].count):
+            shard_mark_dirty(shard, id)
+            any = True
+    if any:
+        shard_wake(shard)
 
 
 cdef inline void set_preamble(Control *control, Channel *channel, Payload *payload) noexcept nogil:
@@ -202,12 +211,25 @@ cdef inline void set_preamble(Control *control, Channel *channel, Payload *paylo
     reclaim(control)
 
 
-cdef inline uint64_t count_subscribers(const Control *control, uint64_t channel) noexcept nogil:
+cdef inline uint64_t count_members(const Control *control, uint32_t id) noexcept nogil:
     cdef uint64_t count = 0
     cdef uint32_t number
     for number in range(control.running):
-        if control.shards[number].members[channel] != NULL:
-            count += ng_load(&control.shards[number].members[channel].count)
+        if control.shards[number].members[id] != NULL:
+            count += ng_load(&control.shards[number].members[id].count)
+    return count
+
+
+cdef inline uint64_t count_subscribers(const Control *control, const Channel *rung) noexcept nogil:
+    """In every view of a channel and of the rungs below it; of a view, its own."""
+    cdef uint64_t count = 0
+    cdef uint32_t i
+    if rung.log != rung:
+        return count_members(control, rung.id)
+    while rung != NULL:
+        for i in range(rung.view_count):
+            count += count_members(control, rung.views[i].id)
+        rung = rung.below
     return count
 
 
@@ -281,6 +303,9 @@ cdef inline void free_shared(Control *control) noexcept nogil:
     free(control.hub.reclaim.queue)
     for number in range(control.hub.channel_count):
         channel = control.hub.channels[number]
+        if channel.log != channel:
+            free(channel)
+            continue
         for offset in range(channel.tail, channel.head):
             payload_release(channel_at(channel, offset))
         if channel.preamble != NULL:

@@ -40,6 +40,9 @@ cdef struct Counters:
     uint64_t skipped_latest
     uint64_t skipped_keyframe
     uint64_t skipped_ring
+    uint64_t picture_waits  # for a sync point, of subscribers who were too late for the rest
+    uint64_t rungs_down  # changes to a lower rung of a ladder
+    uint64_t rungs_up
     uint64_t slow_closed
     uint64_t messages_received
     uint64_t received_bytes

@@ -6,6 +6,8 @@ from any thread that holds the GIL; nothing here is called by the I/O threads.
 
 from typing import Final, final
 
+from ngage_core.channels import Channels
+
 LAG_LATEST: Final[int]
 LAG_KEYFRAME: Final[int]
 LAG_RING: Final[int]
@@ -27,7 +29,7 @@ def refusal(backend: str) -> int:
     """
 
 @final
-class Engine:
+class Engine(Channels):
     """The shards of one listener, started by start() and ended by stop().
 
     Raises OSError where the kernel refuses, ValueError for an option it cannot have.
@@ -81,57 +83,6 @@ class Engine:
     def event_fd(self) -> int:
         """Readable while events() has something to give (an eventfd; events() clears it)."""
 
-    def channel(
-        self,
-        name: str,
-        *,
-        lag: int,
-        ring_frames: int,
-        ring_bytes: int,
-        lag_ms: int = 0,
-        tick_ms: int = 0,
-        deflate: bool = True,
-        epoch: int = 0,
-        first: int = 1,
-    ) -> int:
-        """Create a channel, or find it: its number. Options of an existing one stay as they are.
-
-        epoch (32 bits) restores the log of another process: its next publication has the offset
-        `first`, at most 2**53. It must not exist then. 0 starts a new log with a random epoch.
-        Raises ValueError (bad name or option) and OverflowError (channels_max reached).
-        """
-
-    def publish(self, channel: int, data: bytes, opcode: int, sync: bool = False) -> int:
-        """Append one publication; returns its offset (the first is 1).
-
-        sync marks a sync point: a `keyframe` channel starts joiners and skips the slow to it.
-        Raises ValueError if data is over ring_bytes of the channel or, as text, not UTF-8.
-        """
-
-    def preamble(self, channel: int, data: bytes, opcode: int) -> None:
-        """What every subscriber gets before its first frame (an init segment); b"" removes it.
-
-        A subscriber who has had an older preamble gets the new one before its next frame.
-        """
-
-    def position(self, channel: int) -> tuple[str, int]:
-        """(epoch, offset of the newest publication; 0 before the first)."""
-
-    def subscribers(self, channel: int) -> int: ...
-    def history(
-        self, channel: int, *, since: int = 0, limit: int = 0, reverse: bool = False
-    ) -> list[tuple[int, int, bytes]]:
-        """(offset, opcode, data) of held publications after offset `since`; limit 0 is no limit."""
-
-    def log(
-        self, channel: int
-    ) -> tuple[int, int, list[tuple[int, int, bool]], tuple[int, bytes] | None]:
-        """What channel(), publish() and preamble() need, beside history(), to restore the log.
-
-        (epoch, offset of the oldest held or else of the next, (bytes, opcode, sync) of each held,
-        (opcode, data) of the preamble).
-        """
-
     def send(self, client: int, data: bytes, opcode: int) -> bool:
         """One message to one client. False: the command ring of its shard is full, try later.
 
@@ -142,7 +93,7 @@ class Engine:
         """Close one client, after what is pending for it. False as for send()."""
 
     def close_channel(self, channel: int, code: int, reason: str = "") -> None:
-        """Close everybody who is in the channel now, at 10,000 a second and shard."""
+        """Close everybody whom subscribers() counts now, at 10,000 a second and shard."""
 
     def http_put(self, path: str, response: bytes, head_bytes: int) -> None:
         """Answer GET path with these complete response bytes (HEAD: the first head_bytes)."""

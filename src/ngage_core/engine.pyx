@@ -1,7 +1,7 @@
 """The engine: what Python holds of the data plane. See engine.pyi for the contract.
 
-This is the writer's side of everything shared: it fills channels, replaces tables, and retires what
-it takes out of sight. The GIL makes it one writer. The shards' side is turn.pxd.
+This is the writer's side of everything shared: it fills channels (channels.pyx), replaces tables,
+and retires what it takes out of sight. The GIL makes it one writer. The shards' side is turn.pxd.
 """
 
 from libc.errno cimport ENOENT
@@ -16,29 +16,21 @@ cimport cython
 from ngage_core cimport limits as bound
 from ngage_core.atomic cimport ng_store, ng_sub
 from ngage_core.backend cimport backend_named, backend_names, backend_status
-from ngage_core.channel cimport (
-    NAME_SLOTS, Channel, channel_at, channel_create, channel_enter_name, channel_name_valid,
-    channel_named,
-)
+from ngage_core.channel cimport NAME_SLOTS, Channel
+from ngage_core.channels cimport Channels
 from ngage_core.codes cimport KEYFRAME, LATEST, OP_BINARY, OP_TEXT, RELIABLE, RING
 from ngage_core.conn cimport handle_shard
 from ngage_core.control cimport (
-    Control, claim_port, count_subscribers, deflate_wanted, end_shards, free_shared, publish, push,
-    push_to_all, put_offer, reclaim, remove_path, replace_rules, set_preamble, start_shard,
+    claim_port, end_shards, free_shared, push, push_to_all, put_offer, reclaim, remove_path,
+    replace_rules, start_shard,
 )
 from ngage_core.counters cimport Counters
-from ngage_core.deflate cimport (
-    WINDOW_BITS_MAX, Buffer, buffer_reserve, deflate_bound, deflate_message, deflate_open,
-    deflateEnd, z_stream,
-)
 from ngage_core.hub cimport Hub, Inbox
 from ngage_core.offer cimport Offer, offer_release
 from ngage_core.offers cimport offer_awaited, offer_of_playlist, offer_of_response
-from ngage_core.open cimport in_range, read_address, read_options, rules_create
+from ngage_core.open cimport read_address, read_options, rules_create
 from ngage_core.paths cimport PathEntry, table_create, table_find
-from ngage_core.payload cimport (
-    Payload, payload_of_bytes, payload_of_frame, payload_plain, payload_release,
-)
+from ngage_core.payload cimport payload_of_bytes, payload_release
 from ngage_core.ring cimport (
     COMMAND_CLOSE, COMMAND_CLOSE_CHANNEL, COMMAND_DRAIN, COMMAND_SEND, Command, Message,
     ring_pop_at, ring_popped, ring_waiting,
@@ -49,7 +41,6 @@ from ngage_core.sysio cimport (
     AF_INET, AF_INET6, inet_ntop, ntohs, sockaddr_in, sockaddr_in6, sockaddr_storage, sys_close,
     sys_event_clear, sys_eventfd, sys_release, sys_reserve, sys_thread_cpu_us,
 )
-from ngage_core.utf8 cimport UTF8_COMPLETE, utf8_step
 
 LAG_LATEST = LATEST
 LAG_KEYFRAME = KEYFRAME
@@ -57,8 +48,6 @@ LAG_RING = RING
 LAG_RELIABLE = RELIABLE
 OPCODE_TEXT = OP_TEXT
 OPCODE_BINARY = OP_BINARY
-
-cdef int64_t OFFSET_MAX = <int64_t> 1 << 53  # JSON numbers are exact so far
 
 
 def limits():
@@ -69,6 +58,8 @@ def limits():
         "reserved_descriptors": bound.RESERVED_DESCRIPTORS,
         "channels_max": bound.CHANNELS_MAX,
         "channel_name_bytes_max": bound.CHANNEL_NAME_BYTES_MAX,
+        "views_max": bound.VIEWS_MAX,
+        "rungs_max": bound.RUNGS_MAX,
         "ring_frames_min": bound.RING_FRAMES_MIN,
         "ring_frames_max": bound.RING_FRAMES_MAX,
         "ring_bytes_max": bound.RING_BYTES_MAX,
@@ -126,16 +117,8 @@ cdef Span span_of_bytes(bytes text) noexcept:
     return span_of(<const uint8_t *> <char *> text, <size_t> len(text))
 
 
-cdef bytes data_of(Payload *payload):
-    """What was published, without its frame header."""
-    return (<char *> payload_plain(payload))[payload.head_bytes:payload.plain_bytes]
-
-
 @cython.final
-cdef class Engine:
-    cdef Control control
-    cdef z_stream deflater
-    cdef Buffer deflated
+cdef class Engine(Channels):
     cdef bint share_port
     cdef bint started
     cdef uint32_t events_first
@@ -144,7 +127,6 @@ cdef class Engine:
                   bint share_port=False, bint allow_missing_origin=True,
                   tuple allowed_origins=(), tuple trusted_proxies=(), **options):
         cdef Hub *hub = &self.control.hub
-        memset(&self.control, 0, sizeof(Control))
         hub.event_fd = -1
         self.share_port = share_port
         hub.options.backend = backend_named(backend)
@@ -159,8 +141,7 @@ cdef class Engine:
         hub.inboxes = <Inbox *> calloc(hub.options.shards, sizeof(Inbox))
         self.control.shards = <Shard **> calloc(hub.options.shards, sizeof(void *))
         if (hub.paths == NULL or hub.channels == NULL or hub.names == NULL
-                or hub.inboxes == NULL or self.control.shards == NULL
-                or not deflate_open(&self.deflater, WINDOW_BITS_MAX)):
+                or hub.inboxes == NULL or self.control.shards == NULL):
             raise MemoryError
 
     def __dealloc__(self):
@@ -168,8 +149,6 @@ cdef class Engine:
         free_shared(&self.control)
         sys_release(self.control.hub.channels, bound.CHANNELS_MAX * sizeof(void *))
         sys_release(self.control.hub.names, NAME_SLOTS * sizeof(uint64_t))
-        free(self.deflated.data)
-        deflateEnd(&self.deflater)
 
     def start(self):
         cdef int64_t status, port_fd
@@ -205,139 +184,6 @@ cdef class Engine:
     def event_fd(self):
         return self.control.hub.event_fd
 
-    # Channels
-
-    def channel(self, str name not None, *, int lag, ring_frames, ring_bytes, lag_ms=0,
-                tick_ms=0, bint deflate=True, epoch=0, first=1):
-        cdef bytes text = name.encode("utf-8")
-        cdef const uint8_t *data = <const uint8_t *> <char *> text
-        cdef size_t size = <size_t> len(text)
-        cdef uint64_t frames = in_range(
-            "ring_frames", ring_frames, bound.RING_FRAMES_MIN, bound.RING_FRAMES_MAX)
-        cdef uint64_t held = in_range("ring_bytes", ring_bytes, 1, bound.RING_BYTES_MAX)
-        cdef uint32_t age = in_range("lag_ms", lag_ms, 0, bound.LAG_MS_MAX)
-        cdef uint32_t tick = in_range("tick_ms", tick_ms, 0, bound.TICK_MS_MAX)
-        cdef uint32_t restored = in_range("epoch", epoch, 0, 0xFFFFFFFF)
-        cdef uint64_t head = in_range("first", first, 1, OFFSET_MAX if restored else 1)
-        cdef uint64_t rounded = bound.RING_FRAMES_MIN
-        cdef Hub *hub = &self.control.hub
-        cdef Channel *channel
-        if not channel_name_valid(data, size):
-            raise ValueError(
-                f"channel name {name!r}: 1 to {bound.CHANNEL_NAME_BYTES_MAX} ASCII letters, digits "
-                "and any of . : _ - ~ = @ $")
-        if lag not in (LATEST, KEYFRAME, RING, RELIABLE):
-            raise ValueError(f"lag {lag}: no such policy")
-        channel = channel_named(hub.names, hub.channels, hub.seed, data, size)
-        if channel != NULL:
-            if restored:
-                raise ValueError(f"channel {name!r} has a log: none can be restored")
-            return channel.id
-        if self.control.hub.channel_count == bound.CHANNELS_MAX:
-            raise OverflowError(f"{bound.CHANNELS_MAX} channels exist already")
-        while rounded < frames:
-            rounded *= 2
-        channel = channel_create(<uint32_t> self.control.hub.channel_count, data, size, rounded)
-        if channel == NULL:
-            raise MemoryError
-        channel.lag = lag
-        channel.lag_ms = age
-        channel.tick_ms = tick
-        channel.deflate = deflate
-        channel.bytes_max = held
-        channel.epoch = restored or int.from_bytes(os.urandom(4), "little") or 1
-        channel.head = channel.tail = head
-        self.control.hub.channels[channel.id] = channel
-        self.control.hub.channel_count += 1
-        channel_enter_name(self.control.hub.names, self.control.hub.seed, channel)
-        return channel.id
-
-    cdef Channel *channel_numbered(self, uint64_t number) except NULL:
-        if number >= self.control.hub.channel_count:
-            raise ValueError(f"channel {number}: no such channel")
-        return self.control.hub.channels[number]
-
-    cdef Payload *encode(self, bytes data, int opcode, bint deflate) except NULL:
-        """The frame in every variant that somebody here could be sent."""
-        cdef const uint8_t *source = <const uint8_t *> <char *> data
-        cdef size_t size = <size_t> len(data)
-        cdef int64_t deflated = 0
-        cdef size_t capacity
-        cdef Payload *payload
-        if opcode == OP_TEXT:
-            if utf8_step(UTF8_COMPLETE, source, size) != UTF8_COMPLETE:
-                raise ValueError("a text publication is UTF-8")
-        elif opcode != OP_BINARY:
-            raise ValueError(f"opcode {opcode}: {OP_TEXT} (text) or {OP_BINARY} (binary)")
-        if size > bound.PUBLICATION_BYTES_MAX:
-            raise ValueError(f"{size} bytes: at most {bound.PUBLICATION_BYTES_MAX}")
-        if (deflate and size >= self.control.hub.options.deflate_bytes_min
-                and deflate_wanted(&self.control)):
-            capacity = deflate_bound(&self.deflater, size)
-            if buffer_reserve(&self.deflated, capacity):
-                deflated = deflate_message(
-                    &self.deflater, source, size, self.deflated.data, capacity)
-        if deflated < 0 or <size_t> deflated >= size:
-            deflated = 0
-        payload = payload_of_frame(
-            source, size, <uint8_t> opcode, self.deflated.data, <size_t> deflated)
-        if payload == NULL:
-            raise MemoryError
-        return payload
-
-    def publish(self, uint64_t channel, bytes data not None, int opcode, bint sync=False):
-        cdef Channel *log = self.channel_numbered(channel)
-        cdef Payload *payload = self.encode(data, opcode, log.deflate)
-        cdef uint64_t size = payload.plain_bytes + payload.deflated_bytes
-        if size > log.bytes_max:
-            payload_release(payload)
-            raise ValueError(f"{size} bytes: more than the channel's ring_bytes {log.bytes_max}")
-        payload.sync = sync
-        return publish(&self.control, log, payload)
-
-    def preamble(self, uint64_t channel, bytes data not None, int opcode):
-        cdef Channel *log = self.channel_numbered(channel)
-        cdef Payload *payload = NULL
-        if data:
-            payload = self.encode(data, opcode, log.deflate)
-        set_preamble(&self.control, log, payload)
-
-    def position(self, uint64_t channel):
-        cdef Channel *log = self.channel_numbered(channel)
-        return f"{log.epoch:08x}", log.head - 1
-
-    def subscribers(self, uint64_t channel):
-        self.channel_numbered(channel)
-        return count_subscribers(&self.control, channel)
-
-    def history(self, uint64_t channel, *, uint64_t since=0, uint64_t limit=0, bint reverse=False):
-        cdef Channel *log = self.channel_numbered(channel)
-        cdef uint64_t first = max(log.tail, since + 1)
-        cdef uint64_t count = log.head - first if log.head > first else 0
-        cdef uint64_t step, offset
-        cdef Payload *payload
-        cdef list found = []
-        if limit and limit < count:
-            count = limit
-        for step in range(count):
-            offset = log.head - 1 - step if reverse else first + step
-            payload = channel_at(log, offset)
-            found.append((offset, payload.opcode, data_of(payload)))
-        return found
-
-    def log(self, uint64_t channel):
-        cdef Channel *log = self.channel_numbered(channel)
-        cdef uint64_t offset
-        cdef Payload *payload
-        cdef list held = []
-        cdef tuple preamble = None
-        for offset in range(log.tail, log.head):
-            payload = channel_at(log, offset)
-            held.append((payload.plain_bytes - payload.head_bytes, payload.opcode, payload.sync))
-        if log.preamble != NULL:
-            preamble = (log.preamble.opcode, data_of(log.preamble))
-        return log.epoch, log.tail, held, preamble
-
     # Clients
 
     cdef bint push_to_client(self, uint64_t client, Command *command) except -1:
@@ -363,12 +209,23 @@ cdef class Engine:
         return self.push_to_client(client, &command)
 
     def close_channel(self, uint64_t channel, int code, str reason=""):
+        cdef Channel *rung = self.channel_numbered(channel)
+        cdef uint32_t i
+        if rung.log != rung:
+            self.close_members(rung.id, code, reason)
+            return
+        while rung != NULL:
+            for i in range(rung.view_count):
+                self.close_members(rung.views[i].id, code, reason)
+            rung = rung.below
+
+    cdef int close_members(self, uint32_t number, int code, str reason) except -1:
         cdef Command command
-        self.channel_numbered(channel)
         closing(&command, COMMAND_CLOSE_CHANNEL, code, reason)
-        command.target = channel
+        command.target = number
         with nogil:
             push_to_all(&self.control, &command)
+        return 0
 
     def drain(self, int code, str reason, uint64_t milliseconds):
         cdef Command command

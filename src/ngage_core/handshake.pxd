@@ -232,6 +232,7 @@ cdef inline void upgrade_raw(Shard *shard, uint32_t index, const Request *reques
         refuse(shard, index, 404, b"there is no such channel")
         return
     subscription = subscribe(shard, index, channel)
+    channel = channel.log
     if subscription == NULL:
         refuse(shard, index, 503, b"no room for another subscription")
         return

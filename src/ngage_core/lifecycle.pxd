@@ -4,7 +4,7 @@ Nobody closes a socket in the middle of a turn: it is doomed, which every other 
 reaped at the end. So a sweep or a batch of ready events never meets a slot that changed hands.
 """
 
-from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memset
 
@@ -105,8 +105,9 @@ cdef inline Members *members_of(Shard *shard, Channel *channel) noexcept nogil:
     if members == NULL:
         members = <Members *> calloc(1, sizeof(Members))
         if members != NULL:
-            members.channel = channel
-            members.swept_head = ng_load(&channel.head)
+            members.channel = channel.log
+            members.view = channel
+            members.swept_head = ng_load(&channel.log.head)
             ng_store_pointer(<void **> &shard.members[channel.id], members)
     return members
 
@@ -130,11 +131,12 @@ cdef inline Subscription *subscribe(Shard *shard, uint32_t index, Channel *chann
         subscription_give(&shard.subscriptions, item)
         return NULL
     subscription = &shard.subscriptions.items[item]
-    subscription.cursor = ng_load(&channel.head)
+    subscription.cursor = ng_load(&channel.log.head)
     subscription.conn = index
-    subscription.channel = channel.id
+    subscription.channel = <uint16_t> channel.id
+    subscription.flags = 0
     subscription.preamble_seen = 0
-    subscription.joined_ms = <uint32_t> shard.now_ms
+    subscription.since_ms = <uint32_t> shard.now_ms
     subscription.next = conn.subscription
     conn.subscription = item
     shard.counters.subscriptions += 1

@@ -19,6 +19,9 @@ cdef enum:
     RING_FRAMES_MAX = 1048576
     RING_BYTES_MAX = 1073741824
     PUBLICATION_BYTES_MAX = 67108864
+    VIEWS_MAX = 8  # of a channel, itself among them
+    RUNGS_MAX = 16  # of a ladder
+    SYNCS_KEPT = 16  # the newest sync points, by which a rung is found
     TICK_MS_MAX = 60000
     LAG_MS_MAX = 60000
     # What may wait in a socket unsent, where lag is bounded by time: a quarter of a second at
@@ -63,6 +66,13 @@ cdef enum:
     ECHO_OUTBOX_BYTES_MAX = 67108864
     OUTBOX_PAUSE_BYTES = 1048576  # an echo client is read again below this
     WRITE_BYTES_PER_TURN = 262144  # to one socket, before the others have theirs
+    PASSED_PER_WRITE = 4096  # of who waits for a sync point
+
+    # Who has not been late for so long is tried on the rung above; after each that did not hold for
+    # the time of the trial, the next is waited for twice as long, up to 2**5 times.
+    CALM_MS = 10000
+    TRIAL_MS = 30000
+    PATIENCE_MAX = 5
 
     # Turn
     READY_PER_TURN = 256

@@ -6,7 +6,7 @@ order of accepting, which is the order of the kernel's sockets in memory. A swee
 its place when somebody leaves: what it has visited stays below its position.
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 
 from ngage_core.atomic cimport ng_store_seq
@@ -16,14 +16,25 @@ from ngage_core.payload cimport Payload
 from ngage_core.platform cimport NG_ASSERT_STATIC
 
 
+cdef enum SubscriptionFlag:
+    S_WAITS = 1  # for a sync point, and is sent only what is independent
+    S_PASSED = 2  # has let a sync point pass, for that of the rung below was to come
+    S_RAISED = 4  # the last change of rung was one up
+    S_ASKED = 8  # for the highest that it may have, without waiting for calm
+    S_PATIENCE_SHIFT = 4  # 4 bits: how often a rung above did not hold
+    S_CEILING_SHIFT = 8  # 4 bits: the highest rung that is wanted
+    S_FIELD = 15
+
+
 cdef struct Subscription:
     uint64_t cursor  # offset of the next publication to begin
     uint32_t conn
-    uint32_t channel
     uint32_t next  # the connection's next subscription; doubles as the free list
     uint32_t place  # in the channel's array
     uint32_t preamble_seen
-    uint32_t joined_ms  # modulo 2**32, by the shard's clock
+    uint32_t since_ms  # joined, was late or changed the rung; modulo 2**32, by the shard's clock
+    uint16_t channel
+    uint16_t flags
 
 
 cdef struct Subscriptions:
@@ -36,7 +47,8 @@ cdef struct Subscriptions:
 
 # One shard's side of one channel. `count` is also read by the control plane.
 cdef struct Members:
-    Channel *channel
+    Channel *channel  # the log
+    Channel *view  # what they subscribed to: the same, or a view of it
     uint32_t *items
     uint64_t count
     uint32_t capacity
@@ -79,9 +91,8 @@ cdef inline void subscription_give(Subscriptions *pool, uint32_t index) noexcept
     pool.used -= 1
 
 
-cdef inline bint members_join(Members *members, Subscriptions *pool, uint32_t index) noexcept nogil:
-    """False: no memory. The count is stored before the joiner reads the head, and the publisher
-    stores the head before it reads the count: one of them sees the other."""
+cdef inline bint members_room(Members *members) noexcept nogil:
+    """Room for one more; False: no memory."""
     cdef uint32_t *grown
     cdef uint32_t capacity
     if members.count == members.capacity:
@@ -91,6 +102,14 @@ cdef inline bint members_join(Members *members, Subscriptions *pool, uint32_t in
             return False
         members.items = grown
         members.capacity = capacity
+    return True
+
+
+cdef inline bint members_join(Members *members, Subscriptions *pool, uint32_t index) noexcept nogil:
+    """False: no memory. The count is stored before the joiner reads the head, and the publisher
+    stores the head before it reads the count: one of them sees the other."""
+    if not members_room(members):
+        return False
     members.items[members.count] = index
     pool.items[index].place = <uint32_t> members.count
     ng_store_seq(&members.count, members.count + 1)

@@ -33,6 +33,7 @@ from ngage_core.limits cimport (
 from ngage_core.outbox cimport outbox_pong
 from ngage_core.own cimport begin_close, outbox_of, own_room
 from ngage_core.ring cimport Message, ring_free, ring_push_at, ring_pushed
+from ngage_core.rung cimport take_wish
 from ngage_core.shard cimport Shard
 from ngage_core.utf8 cimport UTF8_COMPLETE, utf8_step
 
@@ -199,7 +200,8 @@ cdef inline void take_finding(
             fail(shard, index, -status)
         elif shard.slab.conns[index].kind == KIND_ECHO:
             echo_message(shard, index, found)
-        else:
+        elif not take_wish(
+                shard, shard.slab.conns[index].subscription, found.data, found.bytes):
             hand_up(shard, index, found)
         if shard.inflated.capacity > INFLATED_KEPT_BYTES:
             free(shard.inflated.data)

@@ -21,8 +21,10 @@ cdef struct Payload:
     uint32_t deflated_bytes  # 0: has no deflated variant
     uint32_t head_bytes  # of the plain variant: frame header, or HTTP head
     uint32_t published_ms  # modulo 2**32, by the clock of the shards; in a channel with lag_ms
+    uint64_t group  # of a sync point: the same in each rung of a ladder, where they may be changed
     uint8_t opcode
     bint sync
+    bint independent  # of use without what comes before it, back to the sync point
 
 
 cdef inline int64_t payload_age_ms(const Payload *payload, uint32_t now_ms) noexcept nogil:
@@ -58,8 +60,10 @@ cdef inline Payload *payload_of_frame(
     payload.deflated_bytes = <uint32_t> extra
     payload.head_bytes = <uint32_t> head
     payload.published_ms = 0
+    payload.group = 0
     payload.opcode = opcode
     payload.sync = False
+    payload.independent = False
     write_header(payload_plain(payload), FIN | opcode, size)
     memcpy(payload_plain(payload) + head, data, size)
     if extra:
@@ -81,8 +85,10 @@ cdef inline Payload *payload_of_bytes(
     payload.deflated_bytes = 0
     payload.head_bytes = <uint32_t> head_size
     payload.published_ms = 0
+    payload.group = 0
     payload.opcode = 0
     payload.sync = False
+    payload.independent = False
     memcpy(payload_plain(payload), data, size)
     return payload
 

@@ -102,10 +102,12 @@ cdef inline bint plan_build(
     plan.members = NULL
     plan.bytes = 0
     plan.count = 0
+    plan.sync = False
     while offset < head and plan.count < PLAN_FRAMES_MAX:
         payload = channel_at(members.channel, offset)
         if payload == NULL:
             return False
+        plan.sync = plan.sync or payload.sync
         if plan_variant(payload, deflated):
             data = payload_deflated(payload)
             size = payload.deflated_bytes

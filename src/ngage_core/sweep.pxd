@@ -18,13 +18,15 @@ from ngage_core.conn cimport CONN_OPEN, F_BLOCKED, F_SHARED_DEFLATE, NONE, Conn
 from ngage_core.limits cimport (
     CHANNELS_MAX, CLOSES_PER_STEP, CLOSE_STEP_MS, SWEEP_QUANTUM, SWEEP_VISITS,
 )
-from ngage_core.members cimport Members, Subscription
+from ngage_core.lag cimport apply_lag, lags
+from ngage_core.members cimport S_WAITS, Members, Subscription
 from ngage_core.own cimport begin_close
 from ngage_core.payload cimport payload_plain
 from ngage_core.plan cimport forget_plans, plan_add, plan_build, plan_send
 from ngage_core.platform cimport NG_LOWEST_BIT, NG_PREFETCH
+from ngage_core.rung cimport changes_rung
 from ngage_core.shard cimport DIRTY_SUMMARY, Plan, Shard
-from ngage_core.write cimport apply_lag, lags, write_conn
+from ngage_core.write cimport write_conn
 
 cdef enum:
     PREFETCH_AHEAD = 16  # members; while a batch fills, a visit is much shorter than a cache miss
@@ -35,6 +37,7 @@ cdef inline bint is_plain(const Conn *conn, const Members *members, uint32_t ite
     """Whether the channel's bytes are all this socket could be sent."""
     return (conn.state == CONN_OPEN and conn.partial == NULL and conn.outbox == NULL
             and conn.subscription == item and subscription.next == <uint32_t> NONE
+            and not subscription.flags & S_WAITS
             and subscription.preamble_seen == <uint32_t> members.channel.preamble_version)
 
 
@@ -64,11 +67,13 @@ cdef inline bint visit(Shard *shard, Members *members, uint32_t item) noexcept n
     if subscription.cursor >= head:
         return False
     if conn.flags & F_BLOCKED:
-        if members.channel.lag == RELIABLE and lags(shard, subscription, members.channel):
+        if members.channel.lag == RELIABLE and lags(shard, subscription, members):
             apply_lag(shard, index, subscription, members.channel)
         return False
     if is_plain(conn, members, item, subscription):
         plan = plan_for(shard, members, conn, subscription.cursor, head)
+        if plan != NULL and plan.sync and changes_rung(shard, subscription, members.view):
+            plan = NULL
     if plan == NULL:
         write_conn(shard, index)
         return True
@@ -78,7 +83,7 @@ cdef inline bint visit(Shard *shard, Members *members, uint32_t item) noexcept n
 
 cdef inline uint64_t next_sweep_ms(const Shard *shard, const Members *members) noexcept nogil:
     """Now, or the channel's next tick: ticks are aligned, so ticked channels flow together."""
-    cdef uint64_t tick = members.channel.tick_ms
+    cdef uint64_t tick = members.view.tick_ms
     return shard.now_ms if tick == 0 else (shard.now_ms // tick + 1) * tick
 
 
@@ -116,7 +121,7 @@ cdef inline void sweep_quantum(Shard *shard, Members *members) noexcept nogil:
 cdef inline void activate(Shard *shard, Members *members) noexcept nogil:
     if not members.active:
         members.active = True
-        shard.active[(shard.active_first + shard.active_count) % CHANNELS_MAX] = members.channel.id
+        shard.active[(shard.active_first + shard.active_count) % CHANNELS_MAX] = members.view.id
         shard.active_count += 1
 
 

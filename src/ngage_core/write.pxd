@@ -2,30 +2,29 @@
 
 The order on the wire: the rest of a frame that a short write cut, then what is the connection's own
 (control frames, answers), then the publications of all its channels. Control frames thus never
-land inside a frame (RFC 6455 section 5.4). The lag policy is applied here, where a cursor meets the
-end of its log. A short write means the socket is full: no second try, the poller will tell.
+land inside a frame (RFC 6455 section 5.4). The lag policy is applied first (lag.pxd). A short write
+means the socket is full: no second try, the poller will tell.
 """
 
 from libc.errno cimport EAGAIN, ENOBUFS, ENOMEM
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
-from libc.stdio cimport snprintf
 
 from ngage_core.atomic cimport ng_load, ng_load_pointer
-from ngage_core.channel cimport Channel, channel_at, channel_since
-from ngage_core.codes cimport CLOSE_SLOW, KEYFRAME, LATEST, OP_PING, RELIABLE
+from ngage_core.channel cimport Channel, channel_at
 from ngage_core.conn cimport (
     CONN_ANSWERING, CONN_DOOMED, CONN_FREE, CONN_LINGER, CONN_OPEN, F_BLOCKED, F_CLOSE_WHEN_SENT,
     F_PARTIAL_DEFLATED, F_PEER_DONE, F_SHARED_DEFLATE, F_SHUT_WHEN_SENT, NONE, Conn,
 )
-from ngage_core.frame cimport FIN
+from ngage_core.lag cimport apply_lag_to_all
 from ngage_core.lifecycle cimport doom, next_request, queue_write, set_blocked, set_deadline
 from ngage_core.limits cimport IOVECS_MAX, WRITE_BYTES_PER_TURN
-from ngage_core.members cimport Subscription
+from ngage_core.members cimport S_WAITS, Subscription
 from ngage_core.outbox cimport Chunk, Outbox, outbox_consume
-from ngage_core.own cimport begin_close, own_room
+from ngage_core.own cimport begin_close
 from ngage_core.payload cimport (
-    Payload, payload_age_ms, payload_deflated, payload_plain, payload_release, payload_retain,
+    Payload, payload_deflated, payload_plain, payload_release, payload_retain,
 )
+from ngage_core.rung cimport has_rungs
 from ngage_core.shard cimport Shard, give_outbox
 from ngage_core.sysio cimport iovec, sys_shutdown_writes
 
@@ -116,6 +115,17 @@ cdef inline void plant(Gathered *all) noexcept nogil:
     all.count = last
 
 
+cdef inline bint ends_here(
+    Shard *shard, const Subscription *subscription, const Payload *payload
+) noexcept nogil:
+    """Whether a write goes no further: who waits is sent only what is independent, and at a sync
+    point of a ladder the rung may be another."""
+    if subscription.flags & S_WAITS:
+        return not payload.independent
+    return (payload.sync and payload.offset != subscription.cursor
+            and has_rungs(shard.members[subscription.channel].view))
+
+
 cdef inline void gather_publications(
     Gathered *all, Shard *shard, Conn *conn, Subscription *subscription, Channel *channel
 ) noexcept nogil:
@@ -131,91 +141,13 @@ cdef inline void gather_publications(
             subscription.preamble_seen = version
     while offset < head and all.count < IOVECS_MAX and all.bytes < WRITE_BYTES_PER_TURN:
         payload = channel_at(channel, offset)
-        if payload == NULL:
-            return  # overtaken while looking; the next round applies the policy
+        if payload == NULL or ends_here(shard, subscription, payload):
+            return  # overtaken while looking, or for the next round to see about
         gather_payload(all, PIECE_PUBLICATION, conn, payload, subscription)
         offset += 1
     if (NG_PLANT and offset > subscription.cursor + 1
             and ng_plant_due(shard.counters.deliveries)):
         plant(all)
-
-
-# The lag policy.
-
-cdef inline void tell_gap(
-    Shard *shard, uint32_t index, uint64_t first, uint64_t last
-) noexcept nogil:
-    """A ping that names the offsets skipped: the one frame that may tell a raw client anything
-    without being taken for a publication (docs/reference/raw-protocol.md)."""
-    cdef char text[64]
-    cdef int size = snprintf(text, sizeof(text), b"gap %llu-%llu", <unsigned long long> first,
-                             <unsigned long long> last)
-    cdef uint8_t *room = own_room(shard, index, 2 + <size_t> size)
-    cdef int i
-    if room == NULL:
-        return
-    room[0] = FIN | OP_PING
-    room[1] = <uint8_t> size
-    for i in range(size):
-        room[2 + i] = <uint8_t> text[i]
-
-
-cdef inline bint lags(
-    const Shard *shard, const Subscription *subscription, Channel *channel
-) noexcept nogil:
-    """Whether the cursor has fallen off the log, or behind the time that the channel allows. Who
-    joins at something older (a resume, a sync point) has as long from joining."""
-    cdef uint32_t now_ms = <uint32_t> shard.now_ms
-    cdef Payload *payload
-    if subscription.cursor < ng_load(&channel.tail):
-        return True
-    if (channel.lag_ms == 0 or subscription.cursor >= ng_load(&channel.head)
-            or now_ms - subscription.joined_ms <= channel.lag_ms):
-        return False
-    payload = channel_at(channel, subscription.cursor)
-    return payload == NULL or payload_age_ms(payload, now_ms) > <int64_t> channel.lag_ms
-
-
-cdef inline void apply_lag(
-    Shard *shard, uint32_t index, Subscription *subscription, Channel *channel
-) noexcept nogil:
-    """For a cursor that lags. Of a group of pictures, what was begun is finished: only a newer sync
-    point ends it early."""
-    cdef uint64_t tail = ng_load(&channel.tail), head = ng_load(&channel.head)
-    cdef uint64_t from_ = subscription.cursor, sync
-    if channel.lag == RELIABLE:
-        shard.counters.slow_closed += 1
-        begin_close(shard, index, CLOSE_SLOW, <const uint8_t *> b"slow", 4)
-        return
-    if channel.lag == LATEST:
-        subscription.cursor = head - 1
-        shard.counters.skipped_latest += subscription.cursor - from_
-    elif channel.lag == KEYFRAME:
-        sync = ng_load(&channel.sync)
-        if sync > from_ and sync >= tail:
-            subscription.cursor = sync
-        elif from_ < tail:
-            subscription.cursor = head
-        shard.counters.skipped_keyframe += subscription.cursor - from_
-    else:
-        subscription.cursor = tail if from_ < tail else channel_since(
-            channel, from_, head, <uint32_t> shard.now_ms, channel.lag_ms)
-        shard.counters.skipped_ring += subscription.cursor - from_
-        tell_gap(shard, index, from_, subscription.cursor - 1)
-
-
-cdef inline void apply_lag_to_all(Shard *shard, uint32_t index) noexcept nogil:
-    cdef uint32_t item = shard.slab.conns[index].subscription
-    cdef Subscription *subscription
-    cdef Channel *channel
-    while item != <uint32_t> NONE:
-        subscription = &shard.subscriptions.items[item]
-        channel = shard.members[subscription.channel].channel
-        item = subscription.next
-        if lags(shard, subscription, channel):
-            apply_lag(shard, index, subscription, channel)
-            if shard.slab.conns[index].state != CONN_OPEN:
-                return
 
 
 # What a write did.

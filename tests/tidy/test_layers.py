@@ -28,12 +28,12 @@ CORE_LAYERS = {
     **dict.fromkeys(["poller", "hub"], 3),
     **dict.fromkeys(["epoll", "uring", "backend", "open", "offers", "shard"], 4),
     # 5: the steps of a turn, the turn, the thread that takes it, the writer's side
-    **dict.fromkeys(["lifecycle", "own", "write", "answer", "handshake", "message"], 5),
-    **dict.fromkeys(["inbox", "ingest", "park", "plan", "sweep", "timers"], 5),
+    **dict.fromkeys(["lifecycle", "own", "rung", "lag", "write", "answer", "handshake"], 5),
+    **dict.fromkeys(["inbox", "ingest", "message", "park", "plan", "sweep", "timers"], 5),
     **dict.fromkeys(["turn", "thread", "control"], 5),
     **dict.fromkeys(["swarm_squad", "swarm_connection", "swarm_steps", "swarm_thread"], 5),
     # 6: what Python holds
-    **dict.fromkeys(["engine", "protocol", "swarm"], 6),
+    **dict.fromkeys(["channels", "engine", "protocol", "swarm"], 6),
 }
 
 # The control plane, by module or package.

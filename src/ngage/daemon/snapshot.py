@@ -15,7 +15,7 @@ from ngage.api import Channel, Edge
 from ngage.errors import ChannelError, HandoverError
 from ngage.settings import ChannelOptions
 
-MAGIC = b"ngage logs 1\n"
+MAGIC = b"ngage logs 2\n"
 HEAD_SIZE_BYTES = 4
 # limits.pxd: 1,048,576 publications and a preamble of 64 MiB fit into a head.
 HEAD_BYTES_MAX = 128 << 20
@@ -26,6 +26,8 @@ class _Held(msgspec.Struct, frozen=True, array_like=True, gc=False):
     size: Annotated[int, msgspec.Meta(ge=0, le=DATA_BYTES_MAX)]
     text: bool
     sync: bool
+    group: Annotated[int, msgspec.Meta(ge=0)]
+    independent: bool
 
 
 class _Head(msgspec.Struct, frozen=True, array_like=True):
@@ -36,6 +38,8 @@ class _Head(msgspec.Struct, frozen=True, array_like=True):
     held: list[_Held]
     preamble: bytes
     preamble_is_text: bool
+    views: dict[str, int]
+    rungs: tuple[str, ...]
 
 
 def write_logs(file: BinaryIO, channels: Mapping[str, Channel]) -> None:
@@ -46,7 +50,8 @@ def write_logs(file: BinaryIO, channels: Mapping[str, Channel]) -> None:
         text = isinstance(log.preamble, str)
         preamble = log.preamble.encode() if isinstance(log.preamble, str) else log.preamble
         held = [_Held(*publication) for publication in log.held]
-        head = _Head(name, channel.options, log.epoch, log.first, held, preamble, text)
+        about = (channel.options, log.epoch, log.first, held, preamble, text)
+        head = _Head(name, *about, channel.views, channel.rungs)
         encoded = msgspec.msgpack.encode(head)
         file.write(len(encoded).to_bytes(HEAD_SIZE_BYTES, "big"))
         file.write(encoded)
@@ -66,14 +71,22 @@ def restore_logs(file: BinaryIO, edge: Edge) -> None:
     """
     if file.read(len(MAGIC)) != MAGIC:
         raise HandoverError("the logs handed over are of another version: restart instead")
+    ladders: list[tuple[str, ...]] = []
     while size := int.from_bytes(_read(file, HEAD_SIZE_BYTES), "big"):
         if size > HEAD_BYTES_MAX:
             raise HandoverError(f"the logs handed over have a head of {size} bytes")
         try:
             head = msgspec.msgpack.decode(_read(file, size), type=_Head)
             _restore_log(file, edge, head)
+            ladders += [head.rungs] if head.rungs else []
         except (msgspec.DecodeError, ChannelError, UnicodeDecodeError) as error:
             raise HandoverError(f"the logs handed over cannot be read: {error}") from None
+
+    try:
+        for rungs in ladders:
+            edge.ladder([edge.channels[name] for name in rungs])
+    except (KeyError, ChannelError) as error:
+        raise HandoverError(f"the logs handed over have a ladder of others: {error}") from None
 
 
 def _restore_log(file: BinaryIO, edge: Edge, head: _Head) -> None:
@@ -81,10 +94,17 @@ def _restore_log(file: BinaryIO, edge: Edge, head: _Head) -> None:
     lost = _count_lost(head.held, options.ring_bytes)
     channel = edge.restore(head.name, options, head.epoch, head.first + lost)
     channel.preamble(_decode(head.preamble, text=head.preamble_is_text))
+    for name, tick_ms in head.views.items():
+        channel.view(name, tick_ms)
     for number, held in enumerate(head.held):
         data = _read(file, held.size)
         if number >= lost:
-            channel.publish(_decode(data, text=held.text), held.sync)
+            channel.publish(
+                _decode(data, text=held.text),
+                held.sync,
+                group=held.group,
+                independent=held.independent,
+            )
 
 
 def _count_lost(held: Sequence[_Held], ring_bytes: int) -> int:

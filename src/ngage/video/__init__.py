@@ -7,7 +7,8 @@ mp4          init segments and one-frame chunks
 packager     samples to messages, numbered and described
 entry        where in a stream of messages somebody may begin
 hls          messages as HLS and LL-HLS, a package of its own
-channel      messages to a channel of an edge
+ladder       messages to the channels of the renditions
+channel      what becomes of a source's messages on an edge
 intake       where studios push messages to an edge (picows)
 
 units        what an ingest hands over: access units of H.264 and AAC

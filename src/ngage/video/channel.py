@@ -1,8 +1,9 @@
 """A channel that carries `ngage.video.v1`: whatever makes the messages, they enter here.
 
-INIT becomes the channel's preamble, so that every viewer has it first. The channel's sync points
-are where viewers start, and where the slow ones go on. Whoever cannot play messages has the same as
-HLS, at /hls/NAME/live.m3u8. Beside it, `NAME:info` tells the page how the channel is doing.
+INIT becomes the preamble, so that every viewer has it first. Sync points are where viewers start,
+and where the slow ones go on, perhaps on a lower rung of the ladder. Whoever cannot play messages
+has the same as HLS, at /hls/NAME/live.m3u8. Beside it, `NAME:info` tells the page how the channel
+is doing.
 """
 
 import json
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from ngage.video import message
 from ngage.video.entry import Entries, Entry
 from ngage.video.hls import Hls
+from ngage.video.ladder import Ladder
 
 if TYPE_CHECKING:
     from ngage.api import Channel, Edge
@@ -20,11 +22,6 @@ if TYPE_CHECKING:
 # Where a studio publishes and a page looks, unless told otherwise.
 LIVE_CHANNEL = "live"
 
-# 30 pictures and 47 sound frames a second: 6 s, which is six groups of pictures of one second.
-HISTORY = 512
-RING_BYTES = 8 << 20
-# A picture that is later is worth less than the next key frame.
-LAG_MS = 400
 INFO_TICK_MS = 500
 REPORT_SECONDS = 1.0
 
@@ -33,14 +30,7 @@ class VideoChannel:
     """The channel `name` of an edge, made if it is new. Raises ChannelError."""
 
     def __init__(self, edge: "Edge", name: str) -> None:
-        self._video: Channel = edge.channel(
-            name,
-            lag="keyframe",
-            lag_ms=LAG_MS,
-            history=HISTORY,
-            ring_bytes=RING_BYTES,
-            deflate=False,
-        )
+        self._ladder = Ladder(edge, name)
         self._hls = Hls(edge, f"/hls/{name}")
         self._info: Channel = edge.channel(f"{name}:info", lag="latest", tick_ms=INFO_TICK_MS)
         self._delays_ms: list[float] = []
@@ -55,9 +45,9 @@ class VideoChannel:
         media = message.parse(data)
         entry = self._entries.see(media)
         if entry is Entry.INIT:
-            self._video.preamble(data)
+            self._ladder.describe(data, media)
         else:
-            self._video.publish(data, sync=entry is Entry.SYNC)
+            self._ladder.publish(data, media, sync=entry is Entry.SYNC)
             self._delays_ms.append(time.time_ns() / 1e6 - media.t_in_us / 1e3)
         self._hls.take(media)
 
@@ -70,5 +60,5 @@ class VideoChannel:
         the source dropped; a notice if there is no picture."""
         delay_ms = round(median(self._delays_ms), 1) if self._delays_ms else None
         self._delays_ms.clear()
-        about = {"viewers": self._video.subscribers, "delay_ms": delay_ms}
+        about = {"viewers": self._ladder.viewers, "delay_ms": delay_ms}
         self._info.publish(json.dumps({**about, "dropped": dropped, "notice": notice}))

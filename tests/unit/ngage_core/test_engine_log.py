@@ -21,9 +21,11 @@ def test_a_log_begins_where_it_is_told(engine: core.Engine, epoch: int, first: i
     assert engine.position(channel) == (f"{epoch:08x}", first - 1)
     assert engine.log(channel) == (epoch, first, [], None)
     assert engine.history(channel) == []
-    assert engine.publish(channel, b"abc", core.OPCODE_BINARY, sync=True) == first
+    about = {"sync": True, "group": 2**64 - 1, "independent": True}
+    assert engine.publish(channel, b"abc", core.OPCODE_BINARY, **about) == first
     assert engine.history(channel) == [(first, core.OPCODE_BINARY, b"abc")]
-    assert engine.log(channel) == (epoch, first, [(3, core.OPCODE_BINARY, True)], None)
+    held = (3, core.OPCODE_BINARY, True, 2**64 - 1, True)
+    assert engine.log(channel) == (epoch, first, [held], None)
 
 
 def test_a_log_of_a_wrapped_ring(engine: core.Engine) -> None:
@@ -31,7 +33,7 @@ def test_a_log_of_a_wrapped_ring(engine: core.Engine) -> None:
     engine.preamble(channel, b"init", core.OPCODE_TEXT)
     for size in range(10):
         engine.publish(channel, bytes(size), core.OPCODE_TEXT)
-    held = [(size, core.OPCODE_TEXT, False) for size in range(6, 10)]
+    held = [(size, core.OPCODE_TEXT, False, 0, False) for size in range(6, 10)]
     assert engine.log(channel) == (7, 106, held, (core.OPCODE_TEXT, b"init"))
 
 

@@ -1,6 +1,7 @@
 """Axes: from figures to places between 0 and 1, with ticks at figures that people count in."""
 
 import math
+import sys
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -72,6 +73,6 @@ def _share(inverse: float) -> str:
 
 
 def _step(most: float) -> float:
-    raw = most / TICKS_WANTED
+    raw = max(most / TICKS_WANTED, sys.float_info.min)  # a smaller one has no logarithm
     power = 10.0 ** math.floor(math.log10(raw))
     return next(step * power for step in DECIMAL_STEPS if step * power >= raw * (1 - 1e-9))

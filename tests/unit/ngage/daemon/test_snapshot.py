@@ -23,9 +23,8 @@ OPTIONS = st.builds(
     tick_ms=st.integers(0, 1000),
     deflate=st.booleans(),
 )
-CHANNELS = st.dictionaries(
-    NAMES, st.tuples(OPTIONS, DATA, st.lists(st.tuples(DATA, st.booleans()), max_size=20))
-)
+PUBLICATIONS = st.tuples(DATA, st.booleans(), st.integers(0, 2**64 - 1), st.booleans())
+CHANNELS = st.dictionaries(NAMES, st.tuples(OPTIONS, DATA, st.lists(PUBLICATIONS, max_size=20)))
 
 
 def edge_of(**settings: object) -> Edge:
@@ -65,12 +64,28 @@ def test_what_is_written_is_restored(channels) -> None:
     for name, (options, preamble, publications) in channels.items():
         channel = edge.channel(name, **{f: getattr(options, f) for f in options.__slots__})
         channel.preamble(preamble)
-        for data, sync in publications:
-            channel.publish(data, sync)
+        for data, sync, group, independent in publications:
+            channel.publish(data, sync, group=group, independent=independent)
     successor = restored(written(edge))
     assert list(successor.channels) == list(channels)
     for name in channels:
         assert content(successor.channels[name]) == content(edge.channels[name])
+
+
+def test_views_and_ladders_are_restored() -> None:
+    edge = edge_of()
+    rungs = [edge.channel(name, lag="keyframe") for name in ("stage", "stage@1")]
+    for rung in rungs:
+        rung.view(f"{rung.name}~eco", 500)
+    edge.ladder(rungs)
+    edge.channel("other").view("another", 20)
+    channels = restored(written(edge)).channels
+    assert channels["stage"].rungs == ("stage", "stage@1")
+    assert {name: channel.views for name, channel in channels.items()} == {
+        "stage": {"stage~eco": 500},
+        "stage@1": {"stage@1~eco": 500},
+        "other": {"another": 20},
+    }
 
 
 def test_a_restored_log_goes_on() -> None:

@@ -12,15 +12,19 @@ from tests.helpers.programme import Programme
 class Channel:
     subscribers = 3
 
-    def __init__(self):
-        self.preambles, self.published, self.syncs = [], [], []
+    def __init__(self, name):
+        self.name = name
+        self.preambles, self.published, self.syncs, self.views = [], [], [], {}
 
     def preamble(self, data):
         self.preambles.append(data)
 
-    def publish(self, data, *, sync=False):
+    def publish(self, data, sync=False, *, group=0, independent=False):
         self.published.append(data)
         self.syncs.append(sync)
+
+    def view(self, name, tick_ms):
+        self.views[name] = tick_ms
 
 
 class Edge(Remembering):
@@ -28,8 +32,13 @@ class Edge(Remembering):
         super().__init__()
         self.channels = {}
 
+        self.ladders = []
+
+    def ladder(self, rungs):
+        self.ladders.append([rung.name for rung in rungs])
+
     def channel(self, name, **options):
-        return self.channels.setdefault(name, Channel())
+        return self.channels.setdefault(name, Channel(name))
 
 
 def test_init_is_the_preamble_and_key_frames_are_sync_points():

@@ -1,0 +1,109 @@
+"""The rungs of a video channel: a channel for each rendition, and the last for sound alone.
+
+`NAME` is the highest, `NAME@1` and so on are below it. Each has the same INIT, the same sound and
+the picture of its track; the core moves a viewer from one to another where key frames of the same
+time begin. Where the last rung has no picture, an empty message says so. A track that is gone is
+stood in for by the next lower one, so that nobody is left on a rung where nothing comes.
+
+Each rung can be had at the pace of a class of viewers: `NAME~rt` at once, `NAME~live` and
+`NAME~eco` in fewer and larger sends, which is what a host can save on.
+"""
+
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from ngage.video.message import RENDITION_SOUND_ONLY, Flag, Message, Type, pack, parse_tracks
+
+if TYPE_CHECKING:
+    from ngage.api import Channel, Edge
+
+# 30 pictures and 47 sound frames a second: 6 s, which is six groups of pictures of one second.
+HISTORY = 512
+RING_BYTES = 8 << 20
+# A picture that is later is worth less than the next key frame.
+LAG_MS = 400
+# Milliseconds between sends, by class.
+CLASSES = {"rt": 0, "live": 100, "eco": 500}
+
+
+class Ladder:
+    """The channels of one video, made as INITs ask for them. Raises ChannelError."""
+
+    def __init__(self, edge: "Edge", name: str) -> None:
+        self._edge = edge
+        self._name = name
+        self._rungs = [self._channel(0)]
+        self._timeline = 0
+        self._pictures: list[int] = []  # the tracks, from the highest
+        self._shown: list[int | None] = [None]  # of each rung the track that has begun
+        self._marks = 0
+
+    @property
+    def viewers(self) -> int:
+        """Of all rungs and classes."""
+        return self._rungs[0].subscribers
+
+    def describe(self, data: bytes, media: Message) -> None:
+        """An INIT, which has tracks."""
+        about, _ = parse_tracks(media.payload)
+        tracks = about["tracks"]
+        self._timeline = crc32(str(about.get("timeline")).encode())
+        self._pictures = sorted(track["id"] for track in tracks if track["kind"] == "video")
+        sound = len(self._pictures) < len(tracks)
+        wanted = len(self._pictures) + sound if self._pictures else 1
+        if wanted > len(self._rungs):
+            self._rungs += [self._channel(rung) for rung in range(len(self._rungs), wanted)]
+            self._shown += [None] * (wanted - len(self._shown))
+            self._edge.ladder(self._rungs)
+        for channel in self._rungs:
+            channel.preamble(data)
+
+    def publish(self, data: bytes, media: Message, *, sync: bool) -> None:
+        """One message after it. sync: it is a sync point of the highest rung."""
+        if media.rendition not in self._pictures:
+            # Sound by itself has sync points of its own.
+            for channel in self._rungs:
+                channel.publish(data, sync and not self._pictures, independent=True)
+            return
+        group = self._timeline << 32 | media.pts_us & 0xFFFFFFFF
+        for rung, channel in enumerate(self._rungs):
+            if self._track_of(rung) == media.rendition:
+                self._show(rung, channel, data, media, group)
+        if sync and self._sound_alone:
+            self._rungs[-1].publish(self._no_picture(media), sync=True, group=group)
+
+    @property
+    def _sound_alone(self) -> bool:
+        return len(self._rungs) > 1
+
+    def _track_of(self, rung: int) -> int | None:
+        """The lowest rung of several has no picture."""
+        if self._sound_alone and rung == len(self._rungs) - 1:
+            return None
+        return min((t for t in self._pictures if t >= rung), default=self._pictures[-1])
+
+    def _show(self, rung: int, channel: "Channel", data: bytes, media: Message, group: int) -> None:
+        key = Flag.KEY in media.flags
+        if key:
+            self._shown[rung] = media.rendition
+        if self._shown[rung] == media.rendition:
+            channel.publish(data, sync=key, group=group if key else 0)
+
+    def _no_picture(self, key: Message) -> bytes:
+        self._marks += 1
+        mark = (Type.MEDIA, RENDITION_SOUND_ONLY, Flag.KEY, self._marks, key.pts_us, key.t_in_us)
+        return pack(Message(*mark, b""))
+
+    def _channel(self, rung: int) -> "Channel":
+        name = f"{self._name}@{rung}" if rung else self._name
+        channel = self._edge.channel(
+            name,
+            lag="keyframe",
+            lag_ms=LAG_MS,
+            history=HISTORY,
+            ring_bytes=RING_BYTES,
+            deflate=False,
+        )
+        for kind, tick_ms in CLASSES.items():
+            channel.view(f"{name}~{kind}", tick_ms)
+        return channel

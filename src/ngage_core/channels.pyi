@@ -1,0 +1,84 @@
+from typing_extensions import disjoint_base
+
+@disjoint_base
+class Channels:
+    """The part of Engine that is about channels."""
+
+    def channel(
+        self,
+        name: str,
+        *,
+        lag: int,
+        ring_frames: int,
+        ring_bytes: int,
+        lag_ms: int = 0,
+        tick_ms: int = 0,
+        deflate: bool = True,
+        epoch: int = 0,
+        first: int = 1,
+    ) -> int:
+        """Create a channel, or find it: its number. Options of an existing one stay as they are.
+
+        epoch (32 bits) restores the log of another process: its next publication has the offset
+        `first`, at most 2**53. It must not exist then. 0 starts a new log with a random epoch.
+        Raises ValueError (bad name or option) and OverflowError (channels_max reached).
+        """
+
+    def view(self, channel: int, name: str, *, tick_ms: int) -> int:
+        """Another name for a channel's log, with a tick and subscribers of its own: its number.
+
+        For subscribers, subscribers() and close_channel() it is a channel, for the rest it is the
+        one it shows. One that exists stays as it is. Raises ValueError for a name that something
+        else has, and over views_max; OverflowError as channel().
+        """
+
+    def ladder(self, rungs: tuple[int, ...]) -> None:
+        """Make channels (or views) the rungs of a ladder, the highest first; all are `keyframe`.
+
+        A subscriber changes from one to another at sync points of the same group. A ladder may be
+        made anew with more rungs at its lower end. Raises ValueError for anything else, and over
+        rungs_max.
+        """
+
+    def publish(
+        self,
+        channel: int,
+        data: bytes,
+        opcode: int,
+        sync: bool = False,
+        group: int = 0,
+        independent: bool = False,
+    ) -> int:
+        """Append one publication; returns its offset (the first is 1).
+
+        sync marks a sync point: a `keyframe` channel starts joiners and skips the slow to it.
+        group is what it has in common with sync points of other rungs (64 bits). independent: of
+        use to who waits for a sync point. Raises ValueError if data is over ring_bytes of the
+        channel or, as text, not UTF-8.
+        """
+
+    def preamble(self, channel: int, data: bytes, opcode: int) -> None:
+        """What every subscriber gets before its first frame (an init segment); b"" removes it.
+
+        A subscriber who has had an older preamble gets the new one before its next frame.
+        """
+
+    def position(self, channel: int) -> tuple[str, int]:
+        """(epoch, offset of the newest publication; 0 before the first)."""
+
+    def subscribers(self, channel: int) -> int:
+        """In all its views and in the rungs below it; of a view, its own."""
+
+    def history(
+        self, channel: int, *, since: int = 0, limit: int = 0, reverse: bool = False
+    ) -> list[tuple[int, int, bytes]]:
+        """(offset, opcode, data) of held publications after offset `since`; limit 0 is no limit."""
+
+    def log(
+        self, channel: int
+    ) -> tuple[int, int, list[tuple[int, int, bool, int, bool]], tuple[int, bytes] | None]:
+        """What channel(), publish() and preamble() need, beside history(), to restore the log.
+
+        (epoch, offset of the oldest held or else of the next, (bytes, opcode, sync, group,
+        independent) of each held, (opcode, data) of the preamble).
+        """

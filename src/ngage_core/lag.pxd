@@ -1,0 +1,199 @@
+"""The lag policy: what happens to a cursor that falls off its log, or behind the time its channel
+allows.
+
+KEYFRAME is for pictures. Of a group that was begun, what depends on the rest is sent until it is
+too late; then the picture waits for a sync point, while what is independent of it (sound) goes on.
+A sync point is also where the rung is changed (rung.pxd): down for who has waited, or is late by
+half of what is allowed, so that on a ladder hardly anybody has to wait.
+"""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
+from libc.stdio cimport snprintf
+
+from ngage_core.atomic cimport ng_load
+from ngage_core.channel cimport Channel, channel_at, channel_since, channel_sync_of
+from ngage_core.codes cimport CLOSE_SLOW, KEYFRAME, LATEST, OP_PING, RELIABLE
+from ngage_core.conn cimport CONN_OPEN, NONE
+from ngage_core.frame cimport FIN
+from ngage_core.limits cimport PASSED_PER_WRITE
+from ngage_core.members cimport S_PASSED, S_WAITS, Members, Subscription
+from ngage_core.own cimport begin_close, own_room
+from ngage_core.payload cimport Payload, payload_age_ms
+from ngage_core.rung cimport change_rung, rung_wanted
+from ngage_core.shard cimport Shard
+
+
+cdef inline void tell_gap(
+    Shard *shard, uint32_t index, uint64_t first, uint64_t last
+) noexcept nogil:
+    """A ping that names the offsets skipped: the one frame that may tell a raw client anything
+    without being taken for a publication (docs/reference/raw-protocol.md)."""
+    cdef char text[64]
+    cdef int size = snprintf(text, sizeof(text), b"gap %llu-%llu", <unsigned long long> first,
+                             <unsigned long long> last)
+    cdef uint8_t *room = own_room(shard, index, 2 + <size_t> size)
+    cdef int i
+    if room == NULL:
+        return
+    room[0] = FIN | OP_PING
+    room[1] = <uint8_t> size
+    for i in range(size):
+        room[2 + i] = <uint8_t> text[i]
+
+
+cdef inline bint older(
+    const Shard *shard, const Subscription *subscription, const Payload *payload, uint32_t age_ms
+) noexcept nogil:
+    """Whether a publication has waited for this subscriber longer than `age_ms`. Who joins at
+    something older (a resume, a sync point) has as long from joining; so has who was late."""
+    cdef uint32_t now_ms = <uint32_t> shard.now_ms
+    return (now_ms - subscription.since_ms > age_ms
+            and payload_age_ms(payload, now_ms) > <int64_t> age_ms)
+
+
+cdef inline bint lags(
+    const Shard *shard, const Subscription *subscription, const Members *members
+) noexcept nogil:
+    cdef Channel *channel = members.channel
+    cdef Payload *payload
+    if subscription.cursor < ng_load(&channel.tail):
+        return True
+    if channel.lag_ms == 0 or subscription.cursor >= ng_load(&channel.head):
+        return False
+    payload = channel_at(channel, subscription.cursor)
+    return payload == NULL or older(
+        shard, subscription, payload, channel.lag_ms + members.view.tick_ms)
+
+
+cdef inline void apply_lag(
+    Shard *shard, uint32_t index, Subscription *subscription, Channel *channel
+) noexcept nogil:
+    """For a cursor that lags, of any policy but KEYFRAME."""
+    cdef uint64_t tail = ng_load(&channel.tail), head = ng_load(&channel.head)
+    cdef uint64_t from_ = subscription.cursor
+    if channel.lag == RELIABLE:
+        shard.counters.slow_closed += 1
+        begin_close(shard, index, CLOSE_SLOW, <const uint8_t *> b"slow", 4)
+    elif channel.lag == LATEST:
+        subscription.cursor = head - 1
+        shard.counters.skipped_latest += subscription.cursor - from_
+    else:
+        subscription.cursor = tail if from_ < tail else channel_since(
+            channel, from_, head, <uint32_t> shard.now_ms, channel.lag_ms)
+        shard.counters.skipped_ring += subscription.cursor - from_
+        tell_gap(shard, index, from_, subscription.cursor - 1)
+
+
+# KEYFRAME.
+
+cdef inline void begin_waiting(Shard *shard, Subscription *subscription) noexcept nogil:
+    if not subscription.flags & S_WAITS:
+        subscription.flags |= S_WAITS
+        subscription.since_ms = <uint32_t> shard.now_ms
+        shard.counters.picture_waits += 1
+
+
+cdef inline void pass_to(Shard *shard, Subscription *subscription, uint64_t offset) noexcept nogil:
+    shard.counters.skipped_keyframe += offset - subscription.cursor
+    subscription.cursor = offset
+
+
+cdef inline bint goes_on_at(Shard *shard, uint32_t item, Payload *sync) noexcept nogil:
+    """Whether a subscriber goes on with the sync point it stands at, or with that of another rung.
+
+    The rung below may be published a moment later: who has let its own sync point pass waits for
+    the one below, once and for one group.
+    """
+    cdef Subscription *subscription = &shard.subscriptions.items[item]
+    cdef Members *members = shard.members[subscription.channel]
+    cdef Channel *channel = members.channel
+    cdef bint waits = (subscription.flags & S_WAITS) != 0
+    cdef uint32_t half_ms = channel.lag_ms // 2 + members.view.tick_ms
+    cdef bint late = waits or (channel.lag_ms and older(shard, subscription, sync, half_ms))
+    cdef Channel *rung = rung_wanted(shard, subscription, members.view, late)
+    cdef uint64_t offset
+    if rung != NULL:
+        offset = channel_sync_of(rung.log, sync.group)
+        if offset and change_rung(shard, item, rung, offset):
+            return True
+        if rung.rung > members.view.rung and not subscription.flags & S_PASSED:
+            begin_waiting(shard, subscription)
+            subscription.flags |= S_PASSED
+            return False
+    if (waits or lags(shard, subscription, members)) and sync.offset < ng_load(&channel.sync):
+        begin_waiting(shard, subscription)
+        return False
+    subscription.flags &= ~S_WAITS
+    return True
+
+
+cdef inline bint found_below(Shard *shard, uint32_t item) noexcept nogil:
+    """For one who has let its own sync point pass: whether that of the rung below is there now."""
+    cdef Subscription *subscription = &shard.subscriptions.items[item]
+    cdef Members *members = shard.members[subscription.channel]
+    cdef Channel *rung = rung_wanted(shard, subscription, members.view, True)
+    cdef Payload *own = channel_at(members.channel, ng_load(&members.channel.sync))
+    cdef uint64_t offset
+    if rung == NULL or own == NULL:
+        return False
+    offset = channel_sync_of(rung.log, own.group)
+    return offset != 0 and change_rung(shard, item, rung, offset)
+
+
+cdef inline bint passes(Shard *shard, uint32_t item, Payload *payload) noexcept nogil:
+    """Whether a subscriber is moved past the publication it stands at."""
+    cdef Subscription *subscription = &shard.subscriptions.items[item]
+    cdef Members *members = shard.members[subscription.channel]
+    if payload.sync:
+        return not goes_on_at(shard, item, payload)
+    if not subscription.flags & S_WAITS:
+        if not lags(shard, subscription, members):
+            return False
+        begin_waiting(shard, subscription)
+    # Sound is late only where even that is more than the socket takes.
+    return not payload.independent or (
+        members.channel.lag_ms and payload_age_ms(payload, <uint32_t> shard.now_ms)
+        > 2 * <int64_t> members.channel.lag_ms + members.view.tick_ms)
+
+
+cdef inline void keep_up(Shard *shard, uint32_t item) noexcept nogil:
+    """Move a subscriber of a KEYFRAME channel to what it is sent next."""
+    cdef Subscription *subscription = &shard.subscriptions.items[item]
+    cdef Channel *channel
+    cdef Payload *payload
+    cdef uint64_t tail
+    cdef uint32_t _step
+    for _step in range(<uint32_t> PASSED_PER_WRITE):
+        channel = shard.members[subscription.channel].channel
+        tail = ng_load(&channel.tail)
+        if subscription.cursor < tail:
+            pass_to(shard, subscription, tail)
+            if ng_load(&channel.sync):
+                begin_waiting(shard, subscription)
+        if subscription.flags & S_WAITS and subscription.flags & S_PASSED and found_below(
+                shard, item):
+            continue
+        if subscription.cursor >= ng_load(&channel.head):
+            return
+        payload = channel_at(channel, subscription.cursor)
+        if payload != NULL:  # else it is overtaken just now
+            if not passes(shard, item, payload):
+                return
+            pass_to(shard, subscription, payload.offset + 1)
+
+
+cdef inline void apply_lag_to_all(Shard *shard, uint32_t index) noexcept nogil:
+    cdef uint32_t item = shard.slab.conns[index].subscription, following
+    cdef Subscription *subscription
+    cdef Members *members
+    while item != <uint32_t> NONE:
+        subscription = &shard.subscriptions.items[item]
+        members = shard.members[subscription.channel]
+        following = subscription.next
+        if members.channel.lag == KEYFRAME:
+            keep_up(shard, item)
+        elif lags(shard, subscription, members):
+            apply_lag(shard, index, subscription, members.channel)
+            if shard.slab.conns[index].state != CONN_OPEN:
+                return
+        item = following

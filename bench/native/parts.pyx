@@ -38,14 +38,17 @@ cdef enum:
 
 
 cdef void take_all(
-    void *poller, const int *fds, size_t count, const void *data, size_t size, int64_t *sent
+    void *poller, const int *fds, size_t count, const void *data, size_t size, int flags,
+    int64_t *sent,
 ) noexcept nogil:
     cdef size_t i
     for i in range(count):
         sent[i] = <int64_t> size
 
 
-cdef int64_t take_parts(void *poller, int fd, iovec *parts, size_t count) noexcept nogil:
+cdef int64_t take_parts(
+    void *poller, int fd, iovec *parts, size_t count, int flags
+) noexcept nogil:
     cdef int64_t total = 0
     cdef size_t i
     for i in range(count):
@@ -135,7 +138,7 @@ cdef class Flush:
         with nogil:
             for i in range(self.count):
                 fd = self.shard.slab.conns[i].fd
-                self.ops.send_each(NULL, &fd, 1, bytes_, size, &sent)
+                self.ops.send_each(NULL, &fd, 1, bytes_, size, 0, &sent)
 
     def drain(self) -> int:
         """Let every reader read; how many bytes there were."""

@@ -27,7 +27,10 @@ DRAIN_POLL_SECONDS = 0.02
 class Channel:
     """A named log of publications and those who are subscribed to it; made by Edge.channel()."""
 
-    __slots__ = ("_bridge", "_engine", "_epoch", "_number", "_views", "name", "options", "rungs")
+    __slots__ = (
+        *("_bridge", "_engine", "_epoch", "_number", "_views"),
+        *("last_resort", "name", "options", "rungs"),
+    )
 
     def __init__(
         self, bridge: Bridge, name: str, options: ChannelOptions, epoch: int = 0, first: int = 1
@@ -38,7 +41,9 @@ class Channel:
         self._bridge = bridge
         self._engine = bridge.engine
         self._views: dict[str, tuple[int, int]] = {}
-        self.rungs: tuple[str, ...] = ()  # of the ladder of which it is the highest
+        # Of the ladder of which it is the highest.
+        self.rungs: tuple[str, ...] = ()
+        self.last_resort = False
         self._epoch = self._engine.position(self._number)[0]
 
     def publish(
@@ -261,17 +266,19 @@ class Edge:
             self._channels[name] = Channel(self._started, name, options)
         return self._channels[name]
 
-    def ladder(self, rungs: Sequence[Channel]) -> None:
+    def ladder(self, rungs: Sequence[Channel], *, last_resort: bool = False) -> None:
         """Make `keyframe` channels the rungs of a ladder, the highest first, and their views too.
 
         Who is late goes on in the rung below from its next sync point on, who has not been late
-        for a while in the one above. The views of all rungs are of the same order. A ladder may be
+        for a while in the one above. last_resort: the lowest is only for who misses most of every
+        group on the one above. The views of all rungs are of the same order. A ladder may be
         made anew with more rungs at its lower end. Raises ChannelError.
         """
-        self._started.ladder([rung._number for rung in rungs])
+        self._started.ladder([rung._number for rung in rungs], last_resort=last_resort)
         for views in zip(*(rung._views.values() for rung in rungs), strict=True):
-            self._started.ladder([number for number, _ in views])
+            self._started.ladder([number for number, _ in views], last_resort=last_resort)
         rungs[0].rungs = tuple(rung.name for rung in rungs)
+        rungs[0].last_resort = last_resort
 
     @property
     def channels(self) -> Mapping[str, Channel]:

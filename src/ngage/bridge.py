@@ -147,10 +147,10 @@ class Bridge:
         self._names[number] = self._names[channel]
         return number
 
-    def ladder(self, rungs: Sequence[int]) -> None:
+    def ladder(self, rungs: Sequence[int], *, last_resort: bool) -> None:
         """Link channels, the highest first. Raises ChannelError."""
         try:
-            self.engine.ladder(tuple(rungs))
+            self.engine.ladder(tuple(rungs), last_resort=last_resort)
         except ValueError as error:
             raise ChannelError(str(error)) from None
         for number in rungs:

@@ -45,6 +45,6 @@ def send_each(str backend not None, tuple fds not None, bytes data not None):
     status = ops.open(&poller)
     if status < 0:
         raise OSError(<int> -status, os.strerror(<int> -status))
-    ops.send_each(poller, numbers, count, <const char *> data, <size_t> len(data), sent)
+    ops.send_each(poller, numbers, count, <const char *> data, <size_t> len(data), 0, sent)
     ops.close(poller)
     return [sent[i] for i in range(count)]

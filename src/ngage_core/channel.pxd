@@ -47,6 +47,7 @@ cdef struct Channel:
     Channel *below  # the rungs beside it
     Channel *above
     uint32_t rung  # 0 is the highest
+    bint last_resort  # the rung for who can take next to nothing
     # The publisher's own.
     Channel *views[VIEWS_MAX]  # of this log
     uint32_t view_count

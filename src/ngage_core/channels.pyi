@@ -32,10 +32,11 @@ class Channels:
         else has, and over views_max; OverflowError as channel().
         """
 
-    def ladder(self, rungs: tuple[int, ...]) -> None:
+    def ladder(self, rungs: tuple[int, ...], *, last_resort: bool = False) -> None:
         """Make channels (or views) the rungs of a ladder, the highest first; all are `keyframe`.
 
-        A subscriber changes from one to another at sync points of the same group. A ladder may be
+        A subscriber changes from one to another at sync points of the same group. last_resort: the
+        lowest is only for who misses most of every group on the one above. A ladder may be
         made anew with more rungs at its lower end. Raises ValueError for anything else, and over
         rungs_max.
         """

@@ -132,7 +132,7 @@ cdef class Channels:
         channel_show(log, view)
         return view.id
 
-    def ladder(self, tuple rungs not None):
+    def ladder(self, tuple rungs not None, *, bint last_resort=False):
         cdef Channel *above = NULL
         cdef Channel *rung
         cdef uint32_t place
@@ -151,6 +151,7 @@ cdef class Channels:
         for place, number in enumerate(rungs):
             rung = self.channel_numbered(number)
             rung.rung = place
+            rung.last_resort = last_resort and 0 < place == len(rungs) - 1
             ng_store_pointer(<void **> &rung.above, above)
             if above != NULL:
                 ng_store_pointer(<void **> &above.below, rung)

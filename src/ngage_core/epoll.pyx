@@ -67,15 +67,18 @@ cdef int64_t epoll_wait(void *poller, Ready *ready, int count, int timeout_ms) n
 
 
 cdef void epoll_send_each(
-    void *poller, const int *fds, size_t count, const void *data, size_t size, int64_t *sent
+    void *poller, const int *fds, size_t count, const void *data, size_t size, int flags,
+    int64_t *sent,
 ) noexcept nogil:
     cdef size_t i
     for i in range(count):
-        sent[i] = sys_send(fds[i], data, size)
+        sent[i] = sys_send(fds[i], data, size, flags)
 
 
-cdef int64_t epoll_send_parts(void *poller, int fd, iovec *parts, size_t count) noexcept nogil:
-    return sys_sendmsg(fd, parts, count)
+cdef int64_t epoll_send_parts(
+    void *poller, int fd, iovec *parts, size_t count, int flags
+) noexcept nogil:
+    return sys_sendmsg(fd, parts, count, flags)
 
 
 cdef int64_t epoll_accept(void *poller, int fd, sockaddr *address, socklen_t *size) noexcept nogil:

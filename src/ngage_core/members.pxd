@@ -23,6 +23,7 @@ cdef enum SubscriptionFlag:
     S_ASKED = 8  # for the highest that it may have, without waiting for calm
     S_PATIENCE_SHIFT = 4  # 4 bits: how often a rung above did not hold
     S_CEILING_SHIFT = 8  # 4 bits: the highest rung that is wanted
+    S_LATE_SHIFT = 12  # 4 bits: how late the last groups were (lag.pxd)
     S_FIELD = 15
 
 

@@ -12,6 +12,7 @@ from libc.string cimport memcpy
 
 from ngage_core.channel cimport channel_at
 from ngage_core.conn cimport Conn
+from ngage_core.lag cimport send_flags
 from ngage_core.lifecycle cimport queue_write, set_blocked
 from ngage_core.limits cimport PLAN_FRAMES_MAX, SEND_BATCH, STAGING_BYTES
 from ngage_core.members cimport Members, Subscription
@@ -73,7 +74,8 @@ cdef inline void plan_send(Shard *shard, Plan *plan) noexcept nogil:
     cdef uint32_t i
     if plan.waiting == 0:
         return
-    shard.ops.send_each(shard.poller, plan.fds, plan.waiting, plan.data, plan.bytes, sent)
+    shard.ops.send_each(
+        shard.poller, plan.fds, plan.waiting, plan.data, plan.bytes, plan.flags, sent)
     for i in range(plan.waiting):
         plan_sent(shard, plan, plan.items[i], sent[i])
     plan.waiting = 0
@@ -130,6 +132,7 @@ cdef inline bint plan_build(
         plan.count += 1
         offset += 1
     plan.members = members
+    plan.flags = send_flags(members.channel)
     plan.first = first
     plan.head = head
     plan.after = offset

@@ -27,9 +27,11 @@ cdef struct PollerOps:
     int64_t (*add)(void *poller, int fd, uint64_t tag, bint level) noexcept nogil
     int64_t (*remove)(void *poller, int fd) noexcept nogil
     int64_t (*wait)(void *poller, Ready *ready, int count, int timeout_ms) noexcept nogil
-    # The same bytes to up to SEND_BATCH sockets. sent[i] is what send(2) returned, or -errno.
+    # The same bytes to up to SEND_BATCH sockets. sent[i] is what send(2) returned, or -errno; flags
+    # are its flags, added to those that every send has.
     void (*send_each)(void *poller, const int *fds, size_t count, const void *data, size_t size,
-                      int64_t *sent) noexcept nogil
-    int64_t (*send_parts)(void *poller, int fd, iovec *parts, size_t count) noexcept nogil
+                      int flags, int64_t *sent) noexcept nogil
+    int64_t (*send_parts)(
+        void *poller, int fd, iovec *parts, size_t count, int flags) noexcept nogil
     int64_t (*accept)(void *poller, int fd, sockaddr *address, socklen_t *size) noexcept nogil
     void (*wake)(int event_fd) noexcept nogil  # from another thread

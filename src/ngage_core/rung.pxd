@@ -4,7 +4,8 @@ The rungs show the same at different rates. A change is only made at a sync poin
 of the same group in the other rung: what was sent before and what is sent afterwards fit together,
 and no byte is written anew. Down goes who is late, so that what it is sent is less; up goes who has
 not been late for a while, one rung at a time. A rung that did not hold is waited for longer the
-next time: nobody knows what a socket could take before it is tried.
+next time: nobody knows what a socket could take before it is tried. A last resort (sound without a
+picture) is only for who missed more than half of three groups in a row.
 
 A viewer may say which rung is the highest it wants; between that and the lowest, the socket says.
 """
@@ -18,11 +19,27 @@ from ngage_core.conn cimport NONE
 from ngage_core.lifecycle cimport members_of
 from ngage_core.limits cimport CALM_MS, PATIENCE_MAX, RUNGS_MAX, TRIAL_MS
 from ngage_core.members cimport (
-    S_ASKED, S_CEILING_SHIFT, S_FIELD, S_PASSED, S_PATIENCE_SHIFT, S_RAISED, S_WAITS, Members,
-    Subscription, members_join, members_leave, members_room,
+    S_ASKED, S_CEILING_SHIFT, S_FIELD, S_LATE_SHIFT, S_PASSED, S_PATIENCE_SHIFT, S_RAISED, S_WAITS,
+    Members, Subscription, members_join, members_leave, members_room,
 )
 from ngage_core.payload cimport Payload, payload_plain
 from ngage_core.shard cimport Shard
+
+
+cdef enum:
+    LATE_OFTEN = 2  # a group that was late counts one, up to this
+    LATE_STARVED = 4  # one of which more than half was missed counts so much
+    LATE_HOPELESS = 3 * LATE_STARVED
+    LATE_MOST = 15
+
+
+cdef inline uint32_t lateness(const Subscription *subscription) noexcept nogil:
+    return subscription.flags >> S_LATE_SHIFT & S_FIELD
+
+
+cdef inline void set_lateness(Subscription *subscription, uint32_t late) noexcept nogil:
+    subscription.flags &= ~(S_FIELD << S_LATE_SHIFT)
+    subscription.flags |= <uint16_t> (min(late, <uint32_t> LATE_MOST) << S_LATE_SHIFT)
 
 
 cdef inline uint32_t ceiling_of(const Subscription *subscription) noexcept nogil:
@@ -51,6 +68,10 @@ cdef inline Channel *rung_wanted(
     """The rung to go on with from the next sync point; NULL: the one it is on."""
     cdef uint32_t ceiling = ceiling_of(subscription)
     cdef Channel *rung = rung_below(view)
+    if rung != NULL and late and rung.last_resort and view.rung >= ceiling:
+        late = lateness(subscription) >= LATE_HOPELESS
+        if not late:
+            return NULL
     if rung != NULL and (late or view.rung < ceiling):
         while rung.rung < ceiling and rung_below(rung) != NULL:
             rung = rung_below(rung)
@@ -96,6 +117,7 @@ cdef inline void note_change(Shard *shard, Subscription *subscription, bint up) 
                             | S_FIELD << S_PATIENCE_SHIFT)
     subscription.flags |= <uint16_t> (patience << S_PATIENCE_SHIFT | (S_RAISED if up else 0))
     subscription.since_ms = <uint32_t> shard.now_ms
+    set_lateness(subscription, 0)
 
 
 cdef inline bint change_rung(

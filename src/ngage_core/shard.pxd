@@ -40,6 +40,7 @@ cdef struct Plan:
     uint64_t head  # the channel's when it was made
     bint deflated
     bint sync  # a sync point is among them
+    int flags  # of the sends
     uint8_t *data
     size_t bytes
     uint32_t count

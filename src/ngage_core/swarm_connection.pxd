@@ -113,7 +113,7 @@ cdef inline void request_upgrade(Squad *squad, Fan *fan, uint32_t index) noexcep
                                      request)
     cdef int64_t sent
     ng_store(&fan.state, FAN_UPGRADING)
-    sent = sys_send(fan.fd, request, size)
+    sent = sys_send(fan.fd, request, size, 0)
     if sent != <int64_t> size:  # a fresh socket takes more than any request
         fan_end(squad, fan, sent if sent < 0 else -EAGAIN)
 
@@ -168,7 +168,7 @@ cdef inline int64_t fan_take(Squad *squad, uint32_t index, size_t size_max) noex
         return 0
     if reading.reply.bytes:
         # A server that does not read its pongs has them dropped.
-        sys_send(fan.fd, reading.reply.data, reading.reply.bytes)
+        sys_send(fan.fd, reading.reply.data, reading.reply.bytes, 0)
         reading.reply.bytes = 0
     return received
 
@@ -282,7 +282,7 @@ cdef inline void fan_say_goodbye(Squad *squad, Fan *fan) noexcept nogil:
     code[1] = CLOSE_GOING_AWAY & 0xFF
     squad.reading.reply.bytes = 0
     reply_frame(&squad.reading, OP_CLOSE, code, 2)
-    sys_send(fan.fd, squad.reading.reply.data, squad.reading.reply.bytes)
+    sys_send(fan.fd, squad.reading.reply.data, squad.reading.reply.bytes, 0)
     squad.reading.reply.bytes = 0
     count(&squad.tally.left, 1)
     ng_store(&fan.state, FAN_LEAVING)

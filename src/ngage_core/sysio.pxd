@@ -54,7 +54,7 @@ cdef extern from "<sys/socket.h>" nogil:
         int msg_flags
     int SOCK_STREAM, SOCK_NONBLOCK, SOCK_CLOEXEC, SOL_SOCKET
     int SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_LINGER
-    int MSG_DONTWAIT, MSG_NOSIGNAL, SHUT_WR
+    int MSG_DONTWAIT, MSG_EOR, MSG_NOSIGNAL, SHUT_WR
     cdef struct c_linger "linger":
         int l_onoff
         int l_linger
@@ -84,7 +84,7 @@ cdef extern from "ng_uring.h" nogil:
     int ng_uring_open(ng_uring *ring, uint32_t requests)
     void ng_uring_close(ng_uring *ring)
     size_t ng_uring_send_each(ng_uring *ring, const int *fds, size_t count, const void *data,
-                              size_t size, int64_t *sent)
+                              size_t size, int flags, int64_t *sent)
 
 cdef extern from "<netinet/tcp.h>" nogil:
     cdef struct tcp_info:
@@ -161,17 +161,17 @@ cdef inline int64_t result(int64_t value) noexcept nogil:
     return value if value >= 0 else -errno
 
 
-cdef inline int64_t sys_send(int fd, const void *data, size_t size) noexcept nogil:
+cdef inline int64_t sys_send(int fd, const void *data, size_t size, int flags) noexcept nogil:
     cdef int64_t sent
     while True:
-        sent = c_send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+        sent = c_send(fd, data, size, flags | MSG_DONTWAIT | MSG_NOSIGNAL)
         if sent >= 0:
             return sent
         if errno != EINTR:
             return -errno
 
 
-cdef inline int64_t sys_sendmsg(int fd, iovec *parts, size_t count) noexcept nogil:
+cdef inline int64_t sys_sendmsg(int fd, iovec *parts, size_t count, int flags) noexcept nogil:
     cdef int64_t sent
     cdef msghdr message
     message.msg_name = NULL
@@ -182,7 +182,7 @@ cdef inline int64_t sys_sendmsg(int fd, iovec *parts, size_t count) noexcept nog
     message.msg_controllen = 0
     message.msg_flags = 0
     while True:
-        sent = c_sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)
+        sent = c_sendmsg(fd, &message, flags | MSG_DONTWAIT | MSG_NOSIGNAL)
         if sent >= 0:
             return sent
         if errno != EINTR:

@@ -47,13 +47,14 @@ cdef void uring_close(void *poller) noexcept nogil:
 
 
 cdef void uring_send_each(
-    void *poller, const int *fds, size_t count, const void *data, size_t size, int64_t *sent
+    void *poller, const int *fds, size_t count, const void *data, size_t size, int flags,
+    int64_t *sent,
 ) noexcept nogil:
     cdef size_t i = 0
     if count > 1:  # for one, the way through the ring is the longer one
-        i = ng_uring_send_each(&(<Uring *> poller).ring, fds, count, data, size, sent)
+        i = ng_uring_send_each(&(<Uring *> poller).ring, fds, count, data, size, flags, sent)
     while i < count:
-        sent[i] = sys_send(fds[i], data, size)
+        sent[i] = sys_send(fds[i], data, size, flags)
         i += 1
 
 

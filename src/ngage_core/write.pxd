@@ -15,10 +15,10 @@ from ngage_core.conn cimport (
     CONN_ANSWERING, CONN_DOOMED, CONN_FREE, CONN_LINGER, CONN_OPEN, F_BLOCKED, F_CLOSE_WHEN_SENT,
     F_PARTIAL_DEFLATED, F_PEER_DONE, F_SHARED_DEFLATE, F_SHUT_WHEN_SENT, NONE, Conn,
 )
-from ngage_core.lag cimport apply_lag_to_all
+from ngage_core.lag cimport apply_lag_to_all, bytes_at_once, send_flags
 from ngage_core.lifecycle cimport doom, next_request, queue_write, set_blocked, set_deadline
 from ngage_core.limits cimport IOVECS_MAX, WRITE_BYTES_PER_TURN
-from ngage_core.members cimport S_WAITS, Subscription
+from ngage_core.members cimport S_WAITS, Members, Subscription
 from ngage_core.outbox cimport Chunk, Outbox, outbox_consume
 from ngage_core.own cimport begin_close
 from ngage_core.payload cimport (
@@ -50,6 +50,7 @@ cdef struct Piece:
 cdef struct Gathered:
     size_t count
     uint64_t bytes
+    int flags
     iovec parts[IOVECS_MAX]
     Piece pieces[IOVECS_MAX]
 
@@ -127,22 +128,28 @@ cdef inline bint ends_here(
 
 
 cdef inline void gather_publications(
-    Gathered *all, Shard *shard, Conn *conn, Subscription *subscription, Channel *channel
+    Gathered *all, Shard *shard, Conn *conn, Subscription *subscription
 ) noexcept nogil:
+    cdef Members *members = shard.members[subscription.channel]
+    cdef Channel *channel = members.channel
+    cdef uint64_t most = WRITE_BYTES_PER_TURN
     cdef uint64_t head = ng_load(&channel.head)
     cdef uint64_t offset = subscription.cursor
     cdef Payload *payload
     cdef uint32_t version = <uint32_t> ng_load(&channel.preamble_version)
+    all.flags |= send_flags(channel)
     if subscription.preamble_seen != version:
         payload = <Payload *> ng_load_pointer(<void **> &channel.preamble)
         if payload != NULL:
             gather_payload(all, PIECE_PREAMBLE, conn, payload, subscription)
         else:
             subscription.preamble_seen = version
-    while offset < head and all.count < IOVECS_MAX and all.bytes < WRITE_BYTES_PER_TURN:
+    while offset < head and all.count < IOVECS_MAX and all.bytes < most:
         payload = channel_at(channel, offset)
         if payload == NULL or ends_here(shard, subscription, payload):
             return  # overtaken while looking, or for the next round to see about
+        if offset == subscription.cursor:
+            most = bytes_at_once(shard, subscription, members, payload)
         gather_payload(all, PIECE_PUBLICATION, conn, payload, subscription)
         offset += 1
     if (NG_PLANT and offset > subscription.cursor + 1
@@ -266,6 +273,7 @@ cdef inline void write_conn(Shard *shard, uint32_t index) noexcept nogil:
         apply_lag_to_all(shard, index)
     all.count = 0
     all.bytes = 0
+    all.flags = 0
     if conn.partial != NULL:
         gather_partial(&all, conn)
     if conn.outbox != NULL:
@@ -273,11 +281,10 @@ cdef inline void write_conn(Shard *shard, uint32_t index) noexcept nogil:
     item = conn.subscription
     while item != <uint32_t> NONE and all.count + 1 < IOVECS_MAX:
         subscription = &shard.subscriptions.items[item]
-        gather_publications(&all, shard, conn, subscription,
-                            shard.members[subscription.channel].channel)
+        gather_publications(&all, shard, conn, subscription)
         item = subscription.next
     if all.count:
-        sent = shard.ops.send_parts(shard.poller, conn.fd, all.parts, all.count)
+        sent = shard.ops.send_parts(shard.poller, conn.fd, all.parts, all.count, all.flags)
         if sent < 0:
             write_failed(shard, index, sent)
             return

@@ -40,6 +40,7 @@ class _Head(msgspec.Struct, frozen=True, array_like=True):
     preamble_is_text: bool
     views: dict[str, int]
     rungs: tuple[str, ...]
+    last_resort: bool
 
 
 def write_logs(file: BinaryIO, channels: Mapping[str, Channel]) -> None:
@@ -51,7 +52,7 @@ def write_logs(file: BinaryIO, channels: Mapping[str, Channel]) -> None:
         preamble = log.preamble.encode() if isinstance(log.preamble, str) else log.preamble
         held = [_Held(*publication) for publication in log.held]
         about = (channel.options, log.epoch, log.first, held, preamble, text)
-        head = _Head(name, *about, channel.views, channel.rungs)
+        head = _Head(name, *about, channel.views, channel.rungs, channel.last_resort)
         encoded = msgspec.msgpack.encode(head)
         file.write(len(encoded).to_bytes(HEAD_SIZE_BYTES, "big"))
         file.write(encoded)
@@ -71,20 +72,20 @@ def restore_logs(file: BinaryIO, edge: Edge) -> None:
     """
     if file.read(len(MAGIC)) != MAGIC:
         raise HandoverError("the logs handed over are of another version: restart instead")
-    ladders: list[tuple[str, ...]] = []
+    ladders: list[tuple[tuple[str, ...], bool]] = []
     while size := int.from_bytes(_read(file, HEAD_SIZE_BYTES), "big"):
         if size > HEAD_BYTES_MAX:
             raise HandoverError(f"the logs handed over have a head of {size} bytes")
         try:
             head = msgspec.msgpack.decode(_read(file, size), type=_Head)
             _restore_log(file, edge, head)
-            ladders += [head.rungs] if head.rungs else []
+            ladders += [(head.rungs, head.last_resort)] if head.rungs else []
         except (msgspec.DecodeError, ChannelError, UnicodeDecodeError) as error:
             raise HandoverError(f"the logs handed over cannot be read: {error}") from None
 
     try:
-        for rungs in ladders:
-            edge.ladder([edge.channels[name] for name in rungs])
+        for rungs, last_resort in ladders:
+            edge.ladder([edge.channels[name] for name in rungs], last_resort=last_resort)
     except (KeyError, ChannelError) as error:
         raise HandoverError(f"the logs handed over have a ladder of others: {error}") from None
 

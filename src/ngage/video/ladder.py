@@ -36,6 +36,7 @@ class Ladder:
         self._timeline = 0
         self._pictures: list[int] = []  # the tracks, from the highest
         self._shown: list[int | None] = [None]  # of each rung the track that has begun
+        self._sound_alone = False  # there is a rung for it, once there was sound with a picture
         self._marks = 0
 
     @property
@@ -49,12 +50,13 @@ class Ladder:
         tracks = about["tracks"]
         self._timeline = crc32(str(about.get("timeline")).encode())
         self._pictures = sorted(track["id"] for track in tracks if track["kind"] == "video")
-        sound = len(self._pictures) < len(tracks)
-        wanted = len(self._pictures) + sound if self._pictures else 1
+        if self._pictures and len(self._pictures) < len(tracks):
+            self._sound_alone = True
+        wanted = max(1, len(self._pictures) + self._sound_alone)
         if wanted > len(self._rungs):
             self._rungs += [self._channel(rung) for rung in range(len(self._rungs), wanted)]
             self._shown += [None] * (wanted - len(self._shown))
-            self._edge.ladder(self._rungs)
+            self._edge.ladder(self._rungs, last_resort=self._sound_alone)
         for channel in self._rungs:
             channel.preamble(data)
 
@@ -71,10 +73,6 @@ class Ladder:
                 self._show(rung, channel, data, media, group)
         if sync and self._sound_alone:
             self._rungs[-1].publish(self._no_picture(media), sync=True, group=group)
-
-    @property
-    def _sound_alone(self) -> bool:
-        return len(self._rungs) > 1
 
     def _track_of(self, rung: int) -> int | None:
         """The lowest rung of several has no picture."""

@@ -148,7 +148,7 @@ static inline uint32_t ng_uring_collect(struct ng_uring *ring, int64_t *sent)
  * kernel took fewer requests. sent[i] is what send(2) would have returned, or -errno; -EIO if that
  * can never be known, after which the ring takes nothing more. */
 static inline size_t ng_uring_send_each(struct ng_uring *ring, const int *fds, size_t count,
-                                        const void *data, size_t bytes, int64_t *sent)
+                                        const void *data, size_t bytes, int flags, int64_t *sent)
 {
     uint32_t first, taken, done, i;
     if (ring->fd < 0)
@@ -160,7 +160,7 @@ static inline size_t ng_uring_send_each(struct ng_uring *ring, const int *fds, s
             .fd = fds[i],
             .address = (uintptr_t)data,
             .bytes = (uint32_t)bytes,
-            .message_flags = MSG_DONTWAIT | MSG_NOSIGNAL,
+            .message_flags = (uint32_t)flags | MSG_DONTWAIT | MSG_NOSIGNAL,
             .tag = i};
         sent[i] = -EIO;
     }

@@ -77,10 +77,11 @@ def test_views_and_ladders_are_restored() -> None:
     rungs = [edge.channel(name, lag="keyframe") for name in ("stage", "stage@1")]
     for rung in rungs:
         rung.view(f"{rung.name}~eco", 500)
-    edge.ladder(rungs)
+    edge.ladder(rungs, last_resort=True)
     edge.channel("other").view("another", 20)
     channels = restored(written(edge)).channels
     assert channels["stage"].rungs == ("stage", "stage@1")
+    assert channels["stage"].last_resort
     assert {name: channel.views for name, channel in channels.items()} == {
         "stage": {"stage~eco": 500},
         "stage@1": {"stage@1~eco": 500},

@@ -34,7 +34,7 @@ class Edge(Remembering):
 
         self.ladders = []
 
-    def ladder(self, rungs):
+    def ladder(self, rungs, *, last_resort):
         self.ladders.append([rung.name for rung in rungs])
 
     def channel(self, name, **options):

@@ -43,8 +43,9 @@ class Edge:
         assert options["lag"] == "keyframe"
         return self.channels.setdefault(name, Channel(name))
 
-    def ladder(self, rungs):
+    def ladder(self, rungs, *, last_resort):
         self.ladders.append([rung.name for rung in rungs])
+        self.last_resort = last_resort
 
 
 def shown(media):
@@ -142,6 +143,17 @@ def test_a_ladder_grows_at_its_lower_end():
     assert edge.ladders == [["stage", "stage@1"], ["stage", "stage@1", "stage@2"]]
     send(ladder, media(0, 1, key=True), media(1, 1, key=True))
     assert [names(rung) for rung in edge.channels.values()] == [["0:1"], ["1:1"], ["255:1"]]
+
+
+def test_pictures_without_sound_have_no_rung_for_it():
+    edge, ladder = begun(0, 1, sound=False)
+    send(ladder, media(0, 1, key=True), media(1, 1, key=True))
+    assert [names(rung) for rung in edge.channels.values()] == [["0:1"], ["1:1"]]
+    assert not edge.last_resort
+    describe(ladder, init(0, 1))
+    send(ladder, media(0, 2, key=True), media(1, 2, key=True))
+    assert [names(rung)[-1] for rung in edge.channels.values()] == ["0:2", "1:2", "255:2"]
+    assert edge.last_resort
 
 
 def test_groups_of_another_timeline_are_others():

@@ -115,11 +115,33 @@ cdef inline uint64_t bytes_at_once(
 
 # KEYFRAME.
 
-cdef inline void begin_waiting(Shard *shard, Subscription *subscription) noexcept nogil:
-    if not subscription.flags & S_WAITS:
-        subscription.flags |= S_WAITS
-        subscription.since_ms = <uint32_t> shard.now_ms
-        shard.counters.picture_waits += 1
+cdef inline bint in_first_half(Channel *channel, uint64_t offset) noexcept nogil:
+    """Of its group, taken to be as long as the newest whole one."""
+    cdef uint64_t count = ng_load(&channel.sync_count), back, first, newest, length
+    if count < 2:
+        return False
+    newest = ng_load(&channel.syncs[(count - 1) % SYNCS_KEPT])
+    length = newest - ng_load(&channel.syncs[(count - 2) % SYNCS_KEPT])
+    for back in range(1, min(count, <uint64_t> SYNCS_KEPT) + 1):
+        first = ng_load(&channel.syncs[(count - back) % SYNCS_KEPT])
+        if first <= offset:
+            return 2 * (offset - first) < length
+    return True  # older than all that is known
+
+
+cdef inline void begin_waiting(
+    Shard *shard, Subscription *subscription, Channel *channel
+) noexcept nogil:
+    cdef uint32_t late = lateness(subscription)
+    if subscription.flags & S_WAITS:
+        return
+    subscription.flags |= S_WAITS
+    subscription.since_ms = <uint32_t> shard.now_ms
+    shard.counters.picture_waits += 1
+    if in_first_half(channel, subscription.cursor):
+        set_lateness(subscription, late + LATE_STARVED)
+    else:
+        set_lateness(subscription, min(late + 1, <uint32_t> LATE_OFTEN))
 
 
 cdef inline void pass_to(Shard *shard, Subscription *subscription, uint64_t offset) noexcept nogil:
@@ -146,30 +168,6 @@ cdef inline bint is_too_late(
             or payload.offset < ng_load(&channel.sync) and lags(shard, subscription, members))
 
 
-cdef inline bint starved(
-    Shard *shard, const Subscription *subscription, Channel *channel, const Payload *sync
-) noexcept nogil:
-    """Whether it waited for more than half of the group that ends with this sync point."""
-    cdef uint64_t count = ng_load(&channel.sync_count)
-    cdef Payload *before = NULL
-    if count >= 2:
-        before = channel_at(channel, ng_load(&channel.syncs[(count - 2) % SYNCS_KEPT]))
-    return (subscription.flags & S_WAITS and before != NULL and 2 * (
-        <uint32_t> shard.now_ms - subscription.since_ms) > sync.published_ms - before.published_ms)
-
-
-cdef inline void judge_group(
-    Shard *shard, Subscription *subscription, Channel *channel, const Payload *sync, bint late
-) noexcept nogil:
-    cdef uint32_t before = lateness(subscription)
-    if not late:
-        set_lateness(subscription, 0)
-    elif starved(shard, subscription, channel, sync):
-        set_lateness(subscription, before + LATE_STARVED)
-    else:
-        set_lateness(subscription, min(before + 1, <uint32_t> LATE_OFTEN))
-
-
 cdef inline bint is_stale(
     Shard *shard, const Subscription *subscription, const Payload *sync, uint32_t age_ms
 ) noexcept nogil:
@@ -194,20 +192,25 @@ cdef inline bint goes_on_at(Shard *shard, uint32_t item, Payload *sync) noexcept
     cdef bint late = waits or (channel.lag_ms and older(shard, subscription, sync, half_ms))
     cdef Channel *rung
     cdef uint64_t offset
-    judge_group(shard, subscription, channel, sync, late)
+    if not late:
+        set_lateness(subscription, 0)
     rung = rung_wanted(shard, subscription, members.view, late)
     if rung != NULL:
         offset = channel_sync_of(rung.log, sync.group)
         if offset and change_rung(shard, item, rung, offset):
             return True
         if rung.rung > members.view.rung and not subscription.flags & S_PASSED:
-            begin_waiting(shard, subscription)
-            subscription.flags |= S_PASSED
+            subscription.flags |= S_WAITS | S_PASSED
+            subscription.since_ms = <uint32_t> shard.now_ms
             return False
-    if ((waits or lags(shard, subscription, members)) and sync.offset < ng_load(&channel.sync)
-            or waits and is_stale(shard, subscription, sync, half_ms)):
-        begin_waiting(shard, subscription)
+    if (waits or lags(shard, subscription, members)) and sync.offset < ng_load(&channel.sync):
+        begin_waiting(shard, subscription, channel)
         return False
+    if waits and channel.lag_ms and is_stale(shard, subscription, sync, half_ms):
+        set_lateness(subscription, lateness(subscription) + LATE_STARVED)
+        return False
+    if late and not waits:
+        set_lateness(subscription, min(lateness(subscription) + 1, <uint32_t> LATE_OFTEN))
     subscription.flags &= ~S_WAITS
     return True
 
@@ -234,7 +237,7 @@ cdef inline bint passes(Shard *shard, uint32_t item, Payload *payload) noexcept 
     if not subscription.flags & S_WAITS:
         if not is_too_late(shard, subscription, members, payload):
             return False
-        begin_waiting(shard, subscription)
+        begin_waiting(shard, subscription, members.channel)
     # Sound is late only where even that is more than the socket takes.
     return not payload.independent or (
         members.channel.lag_ms and payload_age_ms(payload, <uint32_t> shard.now_ms)
@@ -254,7 +257,7 @@ cdef inline void keep_up(Shard *shard, uint32_t item) noexcept nogil:
         if subscription.cursor < tail:
             pass_to(shard, subscription, tail)
             if ng_load(&channel.sync):
-                begin_waiting(shard, subscription)
+                begin_waiting(shard, subscription, channel)
         if subscription.flags & S_WAITS and subscription.flags & S_PASSED and found_below(
                 shard, item):
             continue

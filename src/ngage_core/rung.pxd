@@ -5,7 +5,7 @@ of the same group in the other rung: what was sent before and what is sent after
 and no byte is written anew. Down goes who is late, so that what it is sent is less; up goes who has
 not been late for a while, one rung at a time. A rung that did not hold is waited for longer the
 next time: nobody knows what a socket could take before it is tried. A last resort (sound without a
-picture) is only for who missed more than half of three groups in a row.
+picture) is only for who misses more than half of three groups in a row.
 
 A viewer may say which rung is the highest it wants; between that and the lowest, the socket says.
 """
@@ -28,7 +28,7 @@ from ngage_core.shard cimport Shard
 
 cdef enum:
     LATE_OFTEN = 2  # a group that was late counts one, up to this
-    LATE_STARVED = 4  # one of which more than half was missed counts so much
+    LATE_STARVED = 4  # one of which more than half is missed counts so much
     LATE_HOPELESS = 3 * LATE_STARVED
     LATE_MOST = 15
 

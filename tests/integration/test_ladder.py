@@ -187,6 +187,40 @@ async def test_who_is_late_goes_down_at_a_sync_point(edge: ngage.Edge) -> None:
     assert edge.stats()["skipped_keyframe"] > 0
 
 
+async def test_the_last_resort_is_for_who_misses_most_of_every_group(edge: ngage.Edge) -> None:
+    rungs = [edge.channel(name, lag="keyframe", history=64) for name in RUNGS[:2]]
+    edge.ladder(rungs, last_resort=True)
+
+    def publish(data: str, key: int = 0) -> None:
+        for rung, channel in enumerate(rungs):
+            independent = data.startswith("sound")
+            channel.publish(f"{rung} {data}", key > 0, group=key, independent=independent)
+
+    for group in (1, 2):  # how long a group is
+        publish(f"{group} 0", key=group)
+        for number in range(1, 601):
+            publish(f"{group} {number}")
+    began = []
+    with Viewer(edge, "/ws/stage", receive_bytes=4096) as slow:
+        slow.catch_up()
+        for group in range(3, 8):
+            publish(f"{group} 0", key=group)
+            publish(f"sound {group} begins")
+            slow.seen.clear()
+            while not slow.seen or not slow.seen[-1].endswith("begins"):
+                slow.seen.append(slow.read_message().decode())
+            began += [data for data in slow.seen if data.endswith(" 0")]
+            for number in range(1, 301):  # past what the socket and the log hold
+                publish(f"{group} {number} {'x' * 4000}")
+            publish(f"sound {group}")
+            while f"sound {group}" not in slow.read_message().decode():
+                pass
+            for number in range(301, 601):
+                publish(f"{group} {number}")
+            slow.catch_up()
+    assert began == ["0 3 0", "0 4 0", "0 5 0", "1 6 0", "1 7 0"]
+
+
 async def test_who_waits_for_a_picture_goes_on_with_sound(edge: ngage.Edge) -> None:
     channel = edge.channel("alone", lag="keyframe", history=16)
     channel.publish(b"0" * 5000, sync=True)

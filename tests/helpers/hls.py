@@ -12,11 +12,12 @@ from tests.helpers.hls_media import Remembering
 
 BASE = "/hls/show/"
 MEDIA = f"{BASE}0.m3u8"
+SOUND = f"{BASE}64.m3u8"
 SEGMENT = re.compile(r"([0-9a-f]{12}-\d+)/(\d+)\.m4s")
 PART = re.compile(r"([0-9a-f]{12}-\d+)/(\d+)\.(\d+)\.m4s")
 
 
-def package(messages, host=None, **options):
+def package(messages, host=None):
     host = host or Remembering()
     hls = Hls(host, BASE)
     for data in messages:
@@ -31,6 +32,13 @@ def whole_show(pictures, **options):
         *media.show(pictures, **options),
         media.end(),
     ]
+
+
+def segments(host, path=MEDIA):
+    """{segment number: bytes} of all that there ever was."""
+    number = path.removeprefix(BASE).removesuffix(".m3u8")
+    found = [(SEGMENT.fullmatch(p.removeprefix(BASE)), body) for p, body in host.ever.items()]
+    return {int(m[2]): body for m, body in found if m and m[1].endswith(f"-{number}")}
 
 
 def payloads(messages, *renditions):

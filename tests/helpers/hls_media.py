@@ -30,10 +30,18 @@ def frames(count: int, *, duration: int = 3000, gop: int = 30, start: int = 0) -
     return [Frame(start + n * duration, duration, n % gop == 0) for n in range(count)]
 
 
-def init(timeline: str = "one", *, video: int = 1, audio: bool = True) -> bytes:
+def init(
+    timeline: str = "one",
+    *,
+    video: int | Iterable[int] = 1,
+    audio: bool = True,
+    about: Mapping[str, int] | None = None,
+) -> bytes:
+    """`video` is how many pictures there are, or their numbers."""
+    size = {"width": 640, "height": 360, **(about or {})}
     tracks = [
-        message.Track(n, "video", VIDEO.mime, mp4.video_init(VIDEO), {"width": 640, "height": 360})
-        for n in range(video)
+        message.Track(n, "video", VIDEO.mime, mp4.video_init(VIDEO), size)
+        for n in (range(video) if isinstance(video, int) else video)
     ]
     if audio:
         tracks.append(
@@ -61,15 +69,21 @@ def sound(number: int) -> bytes:
     return message.pack(Message(*header, chunk))
 
 
-def show(pictures: Iterable[Frame], *, video: int = 1, sounds: bool = True) -> Iterator[bytes]:
-    """Pictures in every rendition, the sound of an instant before its picture."""
-    number = 0
+def show(
+    pictures: Iterable[Frame],
+    *,
+    video: int | Iterable[int] = 1,
+    sounds: bool = True,
+    number: int = 0,
+) -> Iterator[bytes]:
+    """Pictures in every rendition, the sound of an instant before its picture, from `number` on."""
+    renditions = range(video) if isinstance(video, int) else tuple(video)
     for seq, frame in enumerate(pictures):
         end = (frame.time + frame.duration) * 48_000 // mp4.VIDEO_TIMESCALE
         while sounds and number * SOUND_TICKS < end:
             yield sound(number)
             number += 1
-        for rendition in range(video):
+        for rendition in renditions:
             yield picture(frame, seq, rendition=rendition)
 
 

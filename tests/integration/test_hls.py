@@ -37,11 +37,13 @@ def text(client: Raw, target: str) -> str:
     return answer.body.decode()
 
 
-def test_a_player_follows_the_live_edge(demo: Daemon) -> None:
+@pytest.mark.parametrize("uri", ["0.m3u8", "64.m3u8"])
+def test_a_player_follows_the_live_edge(demo: Daemon, uri: str) -> None:
     """One connection: a blocking reload for each part, and the part."""
     with Raw(demo.public) as client:
-        (variant,) = m3u8.loads(text(client, f"{BASE}live.m3u8")).playlists
-        path = f"{BASE}{variant.uri}"
+        picture, sound = m3u8.loads(text(client, f"{BASE}live.m3u8")).playlists
+        assert (picture.uri, sound.uri) == ("0.m3u8", "64.m3u8")
+        path = f"{BASE}{uri}"
         playlist = m3u8.loads(text(client, path))
         newest = playlist.segments[-1]
         number = playlist.media_sequence + len(playlist.segments) - 1
@@ -63,8 +65,8 @@ def test_a_player_follows_the_live_edge(demo: Daemon) -> None:
 
 def test_the_hinted_part_is_waited_for(demo: Daemon) -> None:
     with Raw(demo.public) as client, Raw(demo.public) as other:
-        (variant,) = m3u8.loads(text(client, f"{BASE}live.m3u8")).playlists
-        hint = m3u8.loads(text(client, BASE + variant.uri)).preload_hint
+        text(client, f"{BASE}live.m3u8")
+        hint = m3u8.loads(text(client, f"{BASE}0.m3u8")).preload_hint
         for reader in (client, other):
             reader.send(reader.get(BASE + hint.uri))
         one, two = client.read_answer(), other.read_answer()
@@ -72,14 +74,14 @@ def test_the_hinted_part_is_waited_for(demo: Daemon) -> None:
     assert one == two
 
 
-def probe(demo: Daemon, *arguments: str) -> dict[str, Any]:
+def probe(public: tuple[str, int], path: str, *arguments: str) -> dict[str, Any]:
     if FFPROBE is None:
         pytest.skip("ffprobe is not installed")
-    host, port = demo.public
+    host, port = public
     run = subprocess.run(
         [
             *(FFPROBE, "-v", "error", "-print_format", "json", *arguments),
-            f"http://{host}:{port}{BASE}live.m3u8",
+            f"http://{host}:{port}{path}",
         ],
         capture_output=True,
         check=True,
@@ -90,7 +92,10 @@ def probe(demo: Daemon, *arguments: str) -> dict[str, Any]:
 
 
 def test_ffprobe_reads_picture_and_sound(demo: Daemon) -> None:
-    found = probe(demo, "-show_streams", "-show_packets", "-read_intervals", "%+4")
+    found = probe(
+        *(demo.public, f"{BASE}live.m3u8"),
+        *("-show_streams", "-show_packets", "-read_intervals", "%+4"),
+    )
     kinds = {s["codec_name"]: s for s in found["streams"]}
     assert kinds.keys() == {"h264", "aac"}
     assert (kinds["h264"]["width"], kinds["h264"]["height"]) == (640, 360)
@@ -99,6 +104,39 @@ def test_ffprobe_reads_picture_and_sound(demo: Daemon) -> None:
         times = [float(p["dts_time"]) for p in packets if p["codec_type"] == kind]
         assert len(times) > 60
         assert times == sorted(times)
+
+
+async def test_ffprobe_reads_each_rung_of_a_ladder() -> None:
+    """Two pictures of the same times and one sound, which every variant has."""
+    ladder = pytest.importorskip("tests.helpers.ladder")
+    async with ngage.Edge(listen="127.0.0.1:0") as edge:
+        hls, made = Hls(edge, BASE), ladder.Ladder()
+        for _ in range(200):
+            for data in made.next():
+                hls.take(message.parse(data))
+        hls.end()
+        what = "-show_streams", "-show_packets", "-show_programs"
+        whole = await asyncio.to_thread(probe, edge.address, f"{BASE}live.m3u8", *what)
+        single = [
+            await asyncio.to_thread(probe, edge.address, f"{BASE}{number}.m3u8", *what)
+            for number in (0, 1, 64)
+        ]
+    programs = [
+        {stream["codec_name"]: stream.get("height") for stream in program["streams"]}
+        for program in whole["programs"]
+    ]
+    assert programs == [{"h264": 360, "aac": None}, {"h264": 180, "aac": None}, {"aac": None}]
+    sizes = [(s["width"], s["height"]) for found in single[:2] for s in found["streams"]]
+    assert sizes == [(640, 360), (320, 180)]
+    first, second, alone = (
+        [(packet["dts_time"], packet["flags"][0]) for packet in found["packets"]]
+        for found in single
+    )
+    assert first == second
+    assert len(first) == 200
+    assert [n for n, (_, flag) in enumerate(first) if flag == "K"] == list(range(0, 200, 30))
+    assert len(alone) > 300
+    assert [s["codec_name"] for s in single[2]["streams"]] == ["aac"]
 
 
 async def test_two_edges_serve_the_same() -> None:

@@ -1,6 +1,8 @@
 """HLS and LL-HLS (RFC 8216bis) of the media messages that everybody else gets by WebSocket.
 
-boxes     what a chunk is about; the init segment of several tracks
+boxes     what a chunk is about
+chunk     its times
+schedule  where segments begin, in all renditions
 cutter    chunks into parts and segments
 playlist  their texts
 rendition one media playlist, and what it refers to, at an edge

@@ -1,10 +1,8 @@
 """The boxes of MP4 (ISO/IEC 14496-12) that a packager must look into."""
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
-
-from ngage.video import mp4
 
 # tfhd and trun: which fields there are, by flag, and their sizes (8.8.7, 8.8.8).
 _BASE_OFFSET, _DESCRIPTION, _DEFAULT_DURATION = 0x01, 0x02, 0x08
@@ -74,28 +72,6 @@ def timescale(init: bytes) -> int:
     mdhd = find(init, b"moov", b"trak", b"mdia", b"mdhd")
     (value,) = struct.unpack_from(">I", init, mdhd.start + (20 if init[mdhd.start] else 12))
     return int(value)
-
-
-def join_inits(inits: Sequence[bytes]) -> bytes:
-    """One init segment for all tracks, whose numbers differ. Raises ValueError."""
-    traks, extends, numbers = [], [], []
-    for init in inits:
-        moov = find(init, b"moov")
-        for box in boxes(init, moov.start, moov.end):
-            if box.kind == b"trak":
-                traks.append(init[box.start - 8 : box.end])
-            elif box.kind == b"mvex":
-                extends.append(init[box.start : box.end])
-                trex = find(init, b"moov", b"mvex", b"trex")
-                numbers.append(struct.unpack_from(">I", init, trex.start + 4)[0])
-    if len(set(numbers)) != len(inits):
-        raise ValueError(f"init segments of the tracks {numbers}")
-    first = inits[0]
-    ftyp, mvhd = find(first, b"ftyp"), find(first, b"moov", b"mvhd")
-    # The last field of mvhd is the number that the next track would have.
-    header = first[mvhd.start : mvhd.end - 4] + struct.pack(">I", max(numbers) + 1)
-    moov_body = mp4.box(b"mvhd", header) + b"".join(traks) + mp4.box(b"mvex", b"".join(extends))
-    return first[ftyp.start - 8 : ftyp.end] + mp4.box(b"moov", moov_body)
 
 
 def _read_tfhd(data: bytes, at: int) -> tuple[int, int]:

@@ -11,8 +11,12 @@ from ngage.video.hls.cutter import Segment
 SKIP_TARGETS = 6
 PARTS_TARGETS = 3
 _HOLD_BACK_TARGETS = 3
+# At least three, says the draft. hls.js loads the sound after the picture of its time, and stalls
+# with three now and then.
+_PARTS_BACK = 4
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VERSION = 9  # for EXT-X-SKIP
+_SOUND = "sound"
 
 
 class Report(NamedTuple):
@@ -24,11 +28,11 @@ class Report(NamedTuple):
 
 
 class State(NamedTuple):
-    """What a media playlist lists. `hint` is the URI of the part to come; empty: the end."""
+    """What a media playlist lists, one segment at least. `hint` is the URI of the part to come;
+    empty: the end."""
 
     target_seconds: int
     part_target_us: int
-    discontinuities: int
     segments: Sequence[Segment]
     open_segment: Segment | None
     hint: str
@@ -36,10 +40,11 @@ class State(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """`kind` is `video` or `audio`; width, height and fps are 0 where they are not known."""
+    """Bits a second are those of all its media; width, height, fps are 0 where they are unknown."""
 
     uri: str
-    bits_per_second: int
+    peak_bps: int
+    average_bps: int
     codecs: str
     width: int
     height: int
@@ -60,14 +65,14 @@ def init_uri(tag: str) -> str:
 
 def media(state: State, *, delta: bool = False) -> bytes:
     """The playlist; as a delta without the segments that a client knows who asks in time."""
-    first = state.segments[0] if state.segments else state.open_segment
+    first = state.segments[0].slot
     lines = [
         *("#EXTM3U", f"#EXT-X-VERSION:{_VERSION}"),
         f"#EXT-X-TARGETDURATION:{state.target_seconds}",
         _server_control(state),
         f"#EXT-X-PART-INF:PART-TARGET={_up(state.part_target_us)}",
-        f"#EXT-X-MEDIA-SEQUENCE:{first.number if first else 0}",
-        f"#EXT-X-DISCONTINUITY-SEQUENCE:{state.discontinuities}",
+        f"#EXT-X-MEDIA-SEQUENCE:{first.number}",
+        f"#EXT-X-DISCONTINUITY-SEQUENCE:{first.discontinuities}",
     ]
     skipped = _skippable(state) if delta else 0
     tag = ""
@@ -80,6 +85,8 @@ def media(state: State, *, delta: bool = False) -> bytes:
         tag = segment.tag
         if position >= detailed:
             lines += _parts(segment)
+        if not segment.parts:  # which has an address too, at which there never is anything
+            lines.append("#EXT-X-GAP")
         lines += [f"#EXTINF:{_seconds(segment.duration_us)},", segment_uri(segment)]
     if state.open_segment is not None and state.open_segment.parts:
         lines += _opening(state.open_segment, tag) + _parts(state.open_segment)
@@ -91,20 +98,27 @@ def media(state: State, *, delta: bool = False) -> bytes:
     return "\n".join([*lines, ""]).encode()
 
 
-def multivariant(variants: Sequence[Variant]) -> bytes:
+def multivariant(variants: Sequence[Variant], sound_uri: str) -> bytes:
+    """`sound_uri`: the playlist of the sound that goes with all of them; may be empty."""
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{_VERSION}"]
+    if sound_uri:
+        group = f'GROUP-ID="{_SOUND}",NAME="{_SOUND}",DEFAULT=YES,AUTOSELECT=YES'
+        lines.append(f'#EXT-X-MEDIA:TYPE=AUDIO,{group},URI="{sound_uri}"')
     for variant in variants:
-        about = f'BANDWIDTH={variant.bits_per_second},CODECS="{variant.codecs}"'
+        about = f"BANDWIDTH={variant.peak_bps},AVERAGE-BANDWIDTH={variant.average_bps}"
+        about += f',CODECS="{variant.codecs}"'
         if variant.width and variant.height:
             about += f",RESOLUTION={variant.width}x{variant.height}"
         if variant.fps:
             about += f",FRAME-RATE={variant.fps:.3f}"
+        if sound_uri:
+            about += f',AUDIO="{_SOUND}"'
         lines += [f"#EXT-X-STREAM-INF:{about}", variant.uri]
     return "\n".join([*lines, ""]).encode()
 
 
 def _server_control(state: State) -> str:
-    hold_back = _up(3 * (state.part_target_us + 9))  # three times what PART-TARGET says
+    hold_back = _up(_PARTS_BACK * (state.part_target_us + 9))  # of what PART-TARGET says
     return (
         f"#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK={hold_back},"
         f"HOLD-BACK={_HOLD_BACK_TARGETS * state.target_seconds},"
@@ -114,10 +128,10 @@ def _server_control(state: State) -> str:
 
 def _opening(segment: Segment, tag: str) -> list[str]:
     """What stands before the first part of a segment; `tag` is that of the segment before."""
-    lines = ["#EXT-X-DISCONTINUITY"] if segment.discontinuity else []
+    lines = ["#EXT-X-DISCONTINUITY"] if segment.slot.discontinuity else []
     if segment.tag != tag:
         lines.append(f'#EXT-X-MAP:URI="{init_uri(segment.tag)}"')
-    wall = _EPOCH + timedelta(microseconds=segment.wall_us)
+    wall = _EPOCH + timedelta(microseconds=segment.slot.wall_us)
     text = wall.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return [*lines, f"#EXT-X-PROGRAM-DATE-TIME:{text}"]
 

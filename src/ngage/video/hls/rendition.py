@@ -2,26 +2,30 @@
 
 What is named is there before the playlist that names it, and the hinted part is expected before it
 is hinted. A segment stays for as long again as it was listed (RFC 8216bis section 6.2.2), its parts
-until none that lists them can be in use.
+until none that lists them can be in use. What the schedule has and this track has not is listed as
+a gap (section 4.4.4.7).
+
+A track that is withdrawn has no playlist: who plays it gets 404 and goes on with another rendition,
+where the same numbers are the same time. Its segments go as they grow old.
 """
 
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from ngage.responses import Playlist
 from ngage.video.hls import playlist
-from ngage.video.hls.cutter import Chunk, Cutter, Part, Segment
+from ngage.video.hls.chunk import Chunk
+from ngage.video.hls.cutter import Cutter, Part, Segment
 from ngage.video.hls.playlist import Report, State
+from ngage.video.hls.schedule import Schedule, Slot
 
-TARGET_SECONDS = 2
-PART_SECONDS = 0.2
+TARGET_SECONDS, TARGET_US = 2, 2_000_000
+PART_US = 200_000
 SEGMENTS_LISTED = 8
-_SEGMENTS_KEPT = 2 * SEGMENTS_LISTED
-_DISCONTINUITIES_FIRST = 1000
+SEGMENTS_KEPT = 2 * SEGMENTS_LISTED
 _PARTS_KEPT = 2 * playlist.PARTS_TARGETS  # segments whose parts are served
 # Section 6.2.5.2: how far past the end a part may be asked for, and how long that may wait.
-_PARTS_AHEAD = round(3 / PART_SECONDS)
+_PARTS_AHEAD = 3_000_000 // PART_US
 WAIT_SECONDS = 3.0 * TARGET_SECONDS
 
 _OPEN_TO_ALL = {"Access-Control-Allow-Origin": "*"}
@@ -47,101 +51,141 @@ class Rendition:
     """`folder` ends with a slash; `uri` is that of the playlist in it. `completed` is called when a
     segment is."""
 
-    def __init__(self, host: Host, folder: str, uri: str, completed: Callable[[], None]) -> None:
+    def __init__(
+        self, host: Host, folder: str, uri: str, schedule: Schedule, completed: Callable[[], None]
+    ) -> None:
         self.uri = uri
-        self.bits_per_second = 0  # of the segment that had most
+        self.peak_bps = 0  # of the segment that had most
         self.others: Sequence[Rendition] = ()
         self._host = host
         self._folder = folder
+        self._schedule = schedule
         self._completed = completed
-        self._cutter = Cutter(round(PART_SECONDS * 1_000_000), TARGET_SECONDS * 1_000_000)
-        self._tag = ""
-        self._inits: dict[str, str] = {}
-        self._segments: deque[Segment] = deque()
-        self._discontinuities = -1
+        self._cutter = Cutter(PART_US, TARGET_US, schedule.limit_us)
+        self._inits: set[str] = set()
+        self._segments: dict[int, Segment] = {}
+        self._bits = self._duration_us = 0
         self._hint = ""
-        host.expect(folder + uri, WAIT_SECONDS)
+        self._is_offered = self._has_begun = False
+        self._listed_to = -1
 
-    def begin(self, tag: str, init: bytes) -> None:
-        """From now on chunks belong to this init segment, whose tag is its own."""
-        self._host.serve(self._folder + playlist.init_uri(tag), init, "video/mp4", _MEDIA)
-        self._inits[tag] = playlist.init_uri(tag)
-        self._tag = tag
-        for closed in self._cutter.begin(tag):
-            self._publish(closed)
+    @property
+    def tag(self) -> str:
+        """Of the init segment that chunks belong to now."""
+        return self._cutter.tag
 
-    def add(self, chunk: Chunk) -> None:
-        for closed in self._cutter.add(chunk):
-            self._publish(closed)
+    @property
+    def average_bps(self) -> int:
+        """Of all segments so far."""
+        return self._bits * 1_000_000 // max(1, self._duration_us)
 
-    def interrupt(self) -> None:
-        """The next chunk does not follow the last."""
-        for closed in self._cutter.begin(self._tag):
-            self._publish(closed)
-
-    def end(self) -> None:
-        """Nothing follows."""
-        self.interrupt()
-        self._expect("")
-        if self._segments:
-            self._serve_playlist()
+    @property
+    def is_listed(self) -> bool:
+        """Whether there is a playlist. One of parts alone is empty to who knows no parts."""
+        return self._is_offered and self._has_begun
 
     @property
     def report(self) -> Report | None:
         """The last part there is; None before the first."""
         segment = self._cutter.segment
         if segment is None or not segment.parts:
-            segment = self._segments[-1] if self._segments else None
-        return Report(self.uri, segment.number, len(segment.parts) - 1) if segment else None
+            segment = next(reversed(self._segments.values()), None)
+        if segment is None or not self._is_offered:
+            return None
+        return Report(self.uri, segment.number, len(segment.parts) - 1)
 
-    def _publish(self, closed: Part | Segment) -> None:
-        segment = self._cutter.segment
-        if isinstance(closed, Segment):
-            self._add_segment(closed)
-        elif segment is not None:
-            path = playlist.part_uri(segment.tag, segment.number, len(segment.parts) - 1)
-            self._host.serve(self._folder + path, closed.data, "video/mp4", _MEDIA)
-            if path == self._hint:
-                self._hint = ""
-        self._expect(self._next_part())
-        if self._segments:  # a playlist of parts alone is empty to who knows no parts
+    def offer(self, tag: str, init: bytes, *, beside_picture: bool) -> None:
+        """From now on chunks belong to this init segment, whose tag is its own."""
+        self._host.serve(self._folder + playlist.init_uri(tag), init, "video/mp4", _MEDIA)
+        self._inits.add(tag)
+        self._cutter.prepare(tag, on_grid=beside_picture)
+        if not self._is_offered:
+            self._is_offered = True
+            self._host.expect(self._folder + self.uri, WAIT_SECONDS)
+
+    def withdraw(self) -> None:
+        """The track is gone, and may come back."""
+        self.interrupt()
+        self._is_offered = False
+        self._expect("")
+        self._host.unserve(self._folder + self.uri)
+
+    def add(self, chunk: Chunk) -> None:
+        """advance() makes something of it."""
+        self._cutter.add(chunk)
+
+    def advance(self) -> None:
+        """All chunks before the moment that the schedule has reached have their segment."""
+        self._publish(self._cutter.advance(self._schedule.reached_us))
+
+    def cut(self, slot: Slot) -> None:
+        """The next segment begins where the slot does."""
+        self._publish(self._cutter.cut(slot))
+        if self._number > self._listed_to:
+            self._serve_playlist()  # which has a gap more
+        self._forget_old()
+
+    def interrupt(self) -> None:
+        """The next chunk does not follow the last."""
+        self._publish(self._cutter.leave())
+
+    def end(self) -> None:
+        """Nothing follows."""
+        self.interrupt()
+        self._expect("")
+        self._serve_playlist()
+
+    @property
+    def _number(self) -> int:
+        """All segments before this are complete, or gaps."""
+        number = self._cutter.number
+        return self._schedule.next_number if number is None else number
+
+    def _publish(self, completed: Iterator[Part | Segment]) -> None:
+        for one in completed:
+            segment = self._cutter.segment
+            if isinstance(one, Segment):
+                self._add_segment(one)
+            elif segment is not None:
+                path = playlist.part_uri(segment.tag, segment.number, len(segment.parts) - 1)
+                self._host.serve(self._folder + path, one.data, "video/mp4", _MEDIA)
+                if path == self._hint:
+                    self._hint = ""
+            self._expect(self._next_part())
             self._serve_playlist()
 
     def _add_segment(self, segment: Segment) -> None:
         data = segment.data
         uri = playlist.segment_uri(segment)
         self._host.serve(self._folder + uri, data, "video/mp4", _MEDIA)
-        if self._discontinuities < 0:
-            # Another run of the edge most likely has another count, so that players do not take
-            # its times for those of the last. It is small: hls.js has arrays of this length.
-            self._discontinuities = segment.number % _DISCONTINUITIES_FIRST
-        self._segments.append(segment)
-        self._forget_old()
-        rate = -(-len(data) * 8_000_000 // max(1, segment.duration_us))
-        self.bits_per_second = max(self.bits_per_second, rate)
+        segment.parts = [part._replace(data=b"") for part in segment.parts]
+        self._segments[segment.number] = segment
+        bits, duration_us = 8 * len(data), max(1, segment.duration_us)
+        self.peak_bps = max(self.peak_bps, -(-bits * 1_000_000 // duration_us))
+        self._bits += bits
+        self._duration_us += duration_us
+        self._has_begun = True
         self._completed()
 
     def _forget_old(self) -> None:
-        if len(self._segments) > _PARTS_KEPT:
-            old = self._segments[-1 - _PARTS_KEPT]
-            for number in range(len(old.parts)):
-                uri = playlist.part_uri(old.tag, old.number, number)
+        newest = self._schedule.slots[-1].number
+        if old := self._segments.get(newest - 1 - _PARTS_KEPT):
+            for part in range(len(old.parts)):
+                uri = playlist.part_uri(old.tag, old.number, part)
                 self._host.unserve(self._folder + uri)
-        if len(self._segments) > SEGMENTS_LISTED:
-            self._discontinuities += self._segments[-1 - SEGMENTS_LISTED].discontinuity
-        if len(self._segments) > _SEGMENTS_KEPT:
-            old = self._segments.popleft()
+        if old := self._segments.pop(newest - 1 - SEGMENTS_KEPT, None):
             self._host.unserve(self._folder + playlist.segment_uri(old))
-            in_use = {segment.tag for segment in self._segments} | {self._tag}
-            for tag in self._inits.keys() - in_use:
-                self._host.unserve(self._folder + self._inits.pop(tag))
+            in_use = {segment.tag for segment in self._segments.values()} | {self.tag}
+            for tag in self._inits - in_use:
+                self._host.unserve(self._folder + playlist.init_uri(tag))
+            self._inits &= in_use
 
     def _next_part(self) -> str:
         segment = self._cutter.segment
         if segment is None:
-            return playlist.part_uri(self._tag, self._segments[-1].number + 1, 0)
+            return playlist.part_uri(self.tag, self._number, 0)
         if self._cutter.is_full:
-            return playlist.part_uri(segment.tag, segment.number + 1, 0)
+            return playlist.part_uri(self.tag, segment.number + 1, 0)
         return playlist.part_uri(segment.tag, segment.number, len(segment.parts))
 
     def _expect(self, uri: str) -> None:
@@ -152,19 +196,25 @@ class Rendition:
             self._host.expect(self._folder + uri, WAIT_SECONDS)
 
     def _serve_playlist(self) -> None:
-        listed = list(self._segments)[-SEGMENTS_LISTED:]
+        self._listed_to = self._number
+        if not self.is_listed:
+            return
+        complete = [
+            self._segments.get(slot.number) or Segment(slot, self.tag)
+            for slot in self._schedule.slots
+            if slot.number < self._number
+        ]
+        listed = complete[-SEGMENTS_LISTED:]
         segment = self._cutter.segment
         reports = (other.report for other in self.others)
         state = State(
-            TARGET_SECONDS,
-            self._cutter.part_target_us,
-            *(self._discontinuities, listed, segment, self._hint),
+            *(TARGET_SECONDS, self._cutter.part_target_us, listed, segment, self._hint),
             [report for report in reports if report],
         )
         now = Playlist(
             whole=playlist.media(state),
             delta=playlist.media(state, delta=True),
-            segment=listed[-1].number + 1,
+            segment=self._number,
             parts=len(segment.parts) if segment else 0,
             parts_before=len(listed[-1].parts),
             parts_ahead=_PARTS_AHEAD,

@@ -11,7 +11,7 @@ from tests.helpers import hls_media as media
 from tests.helpers.hls import (
     BASE,
     MEDIA,
-    SEGMENT,
+    SOUND,
     assert_consistent,
     assert_parts_obey,
     attributes,
@@ -20,6 +20,7 @@ from tests.helpers.hls import (
     package,
     parts_by_segment,
     payloads,
+    segments,
     whole_show,
 )
 from tests.helpers.hls_media import Frame, frames
@@ -30,10 +31,11 @@ from tests.helpers.hls_media import Frame, frames
 def test_segments_and_parts_are_the_chunks():
     messages = whole_show(frames(300))
     host = package(messages)
-    assert_consistent(host)
-    segments = [body for path, body in host.ever.items() if SEGMENT.fullmatch(path[len(BASE) :])]
-    assert b"".join(segments) == b"".join(payloads(messages, 0, 64))
-    assert len(segments) == 5
+    for path, rendition in ((MEDIA, 0), (SOUND, 64)):
+        assert_consistent(host, path)
+        found = segments(host, path)
+        assert b"".join(found.values()) == b"".join(payloads(messages, rendition))
+        assert len(found) == 5
 
 
 def test_a_regular_show_has_regular_parts():
@@ -48,14 +50,14 @@ def test_a_regular_show_has_regular_parts():
     )
 
 
-def test_sound_comes_with_the_picture_of_its_time():
-    """The sound that is before a key picture begins the segment with it."""
+def test_sound_is_cut_where_the_picture_is():
+    """A frame of sound belongs to the segment in which it begins."""
     host = package(whole_show(frames(121)))
-    first, second = sorted(p for p in host.ever if SEGMENT.fullmatch(p[len(BASE) :]))[:2]
-    assert b"s0" in host.ever[first]
-    start = host.ever[second].index(b"0:180000")
-    assert host.ever[second][:start].count(b"moof") <= 3
-    assert b"0:177000" not in host.ever[second]
+    first, second = list(segments(host, SOUND).values())[:2]
+    last = 2 * 48_000 // media.SOUND_TICKS  # begins within two seconds
+    assert first.endswith(b"s%d" % last)
+    assert b"s%d" % (last + 1) in second
+    assert first.count(b"moof") == last + 1
 
 
 @pytest.mark.parametrize("video", [1, 3])
@@ -125,15 +127,22 @@ def test_single_lost_frames_obey_every_rule():
 def test_where_the_picture_stands_sound_goes_on():
     pictures = [*frames(150), *frames(60, start=150 * 3000 + 10 * 90_000 - 9000)]
     host = package(whole_show(pictures))
-    assert_consistent(host)
-    assert sum(complete(host).values()) == pytest.approx(16.9, abs=0.5)
-    assert max(complete(host).values()) < 2.5
+    assert_consistent(host, SOUND)
+    sound, picture = (segments(host, path) for path in (SOUND, MEDIA))
+    assert sum(complete(host, SOUND).values()) == pytest.approx(16.9, abs=0.1)
+    assert max(complete(host, SOUND).values()) < 2.5
+    assert list(sound) == list(range(min(sound), min(sound) + len(sound)))
+    # The picture has gaps meanwhile, and goes on with a key frame.
+    assert picture.keys() < sound.keys()
+    assert b"0:1341000" in picture[max(sound)]
+    gaps = [n for n, uri in enumerate(lines(host.now[MEDIA])) if uri == "#EXT-X-GAP"]
+    assert len(gaps) == len(sound.keys() - picture.keys()) >= 3
 
 
 def test_sound_alone():
     messages = [media.init(video=0), *(media.sound(n) for n in range(500)), media.end()]
     host = package(messages)
-    path = f"{BASE}64.m3u8"
+    path = SOUND
     assert_parts_obey(host, path)
     assert_consistent(host, path)
     assert all(

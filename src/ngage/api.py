@@ -29,7 +29,7 @@ class Channel:
 
     __slots__ = (
         *("_bridge", "_engine", "_epoch", "_number", "_views"),
-        *("last_resort", "name", "options", "rungs"),
+        *("last_resort", "name", "options", "owner", "rungs"),
     )
 
     def __init__(
@@ -37,6 +37,7 @@ class Channel:
     ) -> None:
         self.name = name
         self.options = options
+        self.owner: object = None  # what publishes to it, if that is known and more than bytes
         self._number = bridge.channel(name, options, epoch, first)
         self._bridge = bridge
         self._engine = bridge.engine

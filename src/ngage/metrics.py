@@ -1,16 +1,24 @@
 """The core's counters as Prometheus metrics, read when asked for.
 
-Labels are bounded by the machine (shard) or by this file, never by channels or clients.
+Labels are bounded by the machine (shard) or by this file, never by clients; only what is about the
+delay of a picture is told for each channel that has one.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Info, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from ngage.api import Edge
+from ngage.video.channel import VideoChannel
+from ngage.video.delays import BOUNDS_SECONDS
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -130,6 +138,7 @@ class EdgeCollector(Collector):
             yield GaugeMetricFamily(f"ngage_{name}", about, counters[counter] / 1e6)
         yield GaugeMetricFamily("ngage_channels", "Channels", len(self._edge.channels))
         yield from self._collect_shards()
+        yield self._collect_delays()
 
     def _collect_shards(self) -> Iterator[Metric]:
         connections = GaugeMetricFamily(
@@ -143,6 +152,19 @@ class EdgeCollector(Collector):
             cpu.add_metric([str(index)], counters["cpu_us"] / 1e6)
         yield connections
         yield cpu
+
+    def _collect_delays(self) -> Metric:
+        family = HistogramMetricFamily(
+            *("ngage_video_delay_seconds", "Age of pictures and sound when published, by stage"),
+            labels=["channel", "stage"],
+        )
+        bounds = [*map(str, BOUNDS_SECONDS), "+Inf"]
+        for name, channel in self._edge.channels.items():
+            if isinstance(channel.owner, VideoChannel):
+                for stage, histogram in channel.owner.delays.histograms.items():
+                    buckets = list(zip(bounds, histogram.counts, strict=True))
+                    family.add_metric([name, stage], buckets, histogram.seconds)
+        return family
 
 
 class Metrics:

@@ -8,6 +8,7 @@ packager     samples to messages, numbered and described
 entry        where in a stream of messages somebody may begin
 hls          messages as HLS and LL-HLS, a package of its own
 ladder       messages to the channels of the renditions
+delays       how old messages are when they are published, by stage
 channel      what becomes of a source's messages on an edge
 intake       where studios push messages to an edge (picows)
 

@@ -8,10 +8,10 @@ is doing.
 
 import json
 import time
-from statistics import median
 from typing import TYPE_CHECKING
 
 from ngage.video import message
+from ngage.video.delays import Delays
 from ngage.video.entry import Entries, Entry
 from ngage.video.hls import Hls
 from ngage.video.ladder import Ladder
@@ -33,22 +33,27 @@ class VideoChannel:
         self._ladder = Ladder(edge, name)
         self._hls = Hls(edge, f"/hls/{name}")
         self._info: Channel = edge.channel(f"{name}:info", lag="latest", tick_ms=INFO_TICK_MS)
-        self._delays_ms: list[float] = []
+        self.delays = Delays()
+        edge.channels[name].owner = self
         self.begin()
 
     def begin(self) -> None:
         """Another source, which describes what it sends before it sends it."""
         self._entries = Entries()
+        self.delays.begin()
 
     def accept(self, data: bytes) -> None:
         """One message of the source, in order. Raises ValueError, also for media before INIT."""
         media = message.parse(data)
+        if media.type is message.Type.CLOCK:
+            self.delays.clock(media)
+            return
         entry = self._entries.see(media)
         if entry is Entry.INIT:
             self._ladder.describe(data, media)
         else:
             self._ladder.publish(data, media, sync=entry is Entry.SYNC)
-            self._delays_ms.append(time.time_ns() / 1e6 - media.t_in_us / 1e3)
+            self.delays.published(media, time.time_ns() // 1000)
         self._hls.take(media)
 
     def abandon(self) -> None:
@@ -56,9 +61,14 @@ class VideoChannel:
         self._hls.withdraw()
 
     def report(self, *, dropped: int = 0, notice: str = "") -> None:
-        """Tell the page: viewers; ms from entering to publication since the last report; frames
-        the source dropped; a notice if there is no picture."""
-        delay_ms = round(median(self._delays_ms), 1) if self._delays_ms else None
-        self._delays_ms.clear()
-        about = {"viewers": self._ladder.viewers, "delay_ms": delay_ms}
-        self._info.publish(json.dumps({**about, "dropped": dropped, "notice": notice}))
+        """Tell the page: viewers; ms from entering to publication since the last report, and where
+        they went; frames the source dropped; a notice if there is no picture."""
+        stages = self.delays.medians()
+        about = {
+            "viewers": self._ladder.viewers,
+            "delay_ms": stages.pop("edge"),
+            "stages": stages,
+            "dropped": dropped + self.delays.dropped,
+            "notice": notice,
+        }
+        self._info.publish(json.dumps(about))

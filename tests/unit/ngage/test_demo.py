@@ -72,7 +72,10 @@ async def test_the_page_is_told_of_viewers_and_delay():
     async with running() as edge:
         told = edge.channels["demo:video:info"].told
         _, first, _ = await told.get()
-        assert json.loads(first) == {"viewers": 3, "delay_ms": None, "dropped": 0, "notice": ""}
+        assert json.loads(first) == {
+            **{"viewers": 3, "delay_ms": None, "stages": {"made": None, "link": None}},
+            **{"dropped": 0, "notice": ""},
+        }
         _, second, _ = await told.get()
         assert json.loads(second)["delay_ms"] > 0
 

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from ngage.video import message
 from ngage.video.channel import VideoChannel
+from ngage.video.message import Flag, Message, Type
 from tests.helpers.hls_media import Remembering
 from tests.helpers.programme import Programme
 
@@ -72,6 +74,32 @@ def test_the_page_is_told_of_viewers_delay_and_losses():
     channel.accept(programme.picture())
     channel.report(dropped=2, notice="gone")
     first, second = map(json.loads, edge.channels["stage:info"].published)
-    assert first == {"viewers": 3, "delay_ms": None, "dropped": 0, "notice": ""}
+    assert first == {
+        **{"viewers": 3, "delay_ms": None, "stages": {"made": None, "link": None}},
+        **{"dropped": 0, "notice": ""},
+    }
     assert second["delay_ms"] > 0
     assert (second["dropped"], second["notice"]) == (2, "gone")
+
+
+def test_what_the_studio_tells_of_its_delay_is_for_the_page_and_no_publication():
+    edge, programme = Edge(), Programme()
+    channel = VideoChannel(edge, "stage")
+    channel.accept(clock({"made_ms": [4, 6, 5], "dropped": 1}))  # also before INIT
+    channel.accept(programme.init)
+    channel.accept(programme.picture())
+    channel.report(dropped=2)
+    told = json.loads(edge.channels["stage:info"].published[0])
+    assert told["stages"]["made"] == 5
+    assert told["stages"]["link"] == pytest.approx(told["delay_ms"] - 5, abs=0.11)
+    assert told["dropped"] == 3
+    assert len(edge.channels["stage"].published) == 1
+    channel.begin()  # another studio, which has told nothing yet
+    channel.report()
+    told = json.loads(edge.channels["stage:info"].published[1])
+    assert told["stages"] == {"made": None, "link": None}
+
+
+def clock(told):
+    payload = json.dumps(told).encode()
+    return message.pack(Message(Type.CLOCK, 254, Flag.NONE, 0, 0, 1, payload))

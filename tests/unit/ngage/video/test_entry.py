@@ -6,6 +6,7 @@ from ngage.video import message, mp4
 from ngage.video.entry import Entries, Entry
 from ngage.video.message import Flag, Message, Type
 from ngage.video.packager import Packager
+from tests.helpers import hls_media
 from tests.helpers.media import AAC_CONFIG
 from tests.helpers.programme import Programme
 
@@ -33,6 +34,18 @@ def test_sound_is_within_where_there_is_a_picture_and_a_sync_point_where_there_i
     alone = Entries()
     see(alone, packager.describe(None, mp4.Audio(AAC_CONFIG, 44_100, 2), {}).data)
     assert see(alone, packager.sound(0, b"AAC", t_in_us=0).data) is Entry.SYNC
+
+
+def test_of_several_pictures_the_first_that_is_named_counts():
+    entries = Entries()
+    see(entries, hls_media.init(video=[1, 2]))
+    shown = list(hls_media.show(hls_media.frames(61), video=[1, 2]))
+    syncs = [data for data in shown if see(entries, data) is Entry.SYNC]
+    assert syncs == [
+        hls_media.picture(frame, n, rendition=1)
+        for n, frame in enumerate(hls_media.frames(61))
+        if frame.key
+    ]
 
 
 @pytest.mark.parametrize(

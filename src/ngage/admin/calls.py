@@ -1,6 +1,6 @@
 """The bodies of server API calls, as msgspec checks them."""
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
@@ -31,6 +31,14 @@ class Broadcast(Payload, kw_only=True):
     """One publication to several channels."""
 
     channels: list[str]
+
+
+class Cue(Struct):
+    """data: any JSON. at_us: pts of the picture that it belongs to; none: the newest."""
+
+    channel: str
+    data: Any
+    at_us: Offset | None = None
 
 
 class Since(Struct):

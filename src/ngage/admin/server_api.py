@@ -29,6 +29,7 @@ from ngage.admin.idempotency import IdempotencyCache
 from ngage.api import Channel, Edge
 from ngage.errors import NgageError
 from ngage.events import Position, Publication
+from ngage.video.channel import VideoChannel
 
 SWITCH = {"": False, "0": False, "false": False, "1": True, "true": True}
 
@@ -45,6 +46,7 @@ class ServerApi:
         self._methods: dict[str, Callable[[bytes], object]] = {
             "publish": self.publish,
             "broadcast": self.broadcast,
+            "cue": self.cue,
             "history": self.history,
             "presence_stats": self.presence_stats,
             "channels": self.channels,
@@ -107,6 +109,14 @@ class ServerApi:
             except NgageError as error:
                 responses.append(from_error(error).body())
         return {"responses": responses}
+
+    def cue(self, body: bytes) -> object:
+        """What players show with the picture of a moment, published to a channel of video."""
+        call = calls.decode(calls.Cue, body)
+        video = self._readable(call.channel).owner
+        if not isinstance(video, VideoChannel):
+            raise bad_request(f"channel {call.channel!r} carries no video")
+        return {"pts_us": video.cue(call.data, call.at_us)}
 
     def history(self, body: bytes) -> object:
         """Publications held, and the newest position."""

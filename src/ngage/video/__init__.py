@@ -9,6 +9,7 @@ entry        where in a stream of messages somebody may begin
 hls          messages as HLS and LL-HLS, a package of its own
 ladder       messages to the channels of the renditions
 delays       how old messages are when they are published, by stage
+cues         JSON that belongs to a moment, as messages
 channel      what becomes of a source's messages on an edge
 intake       where studios push messages to an edge (picows)
 

@@ -8,9 +8,10 @@ is doing.
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ngage.video import message
+from ngage.video.cues import Cues
 from ngage.video.delays import Delays
 from ngage.video.entry import Entries, Entry
 from ngage.video.hls import Hls
@@ -34,6 +35,7 @@ class VideoChannel:
         self._hls = Hls(edge, f"/hls/{name}")
         self._info: Channel = edge.channel(f"{name}:info", lag="latest", tick_ms=INFO_TICK_MS)
         self.delays = Delays()
+        self._cues = Cues()
         edge.channels[name].owner = self
         self.begin()
 
@@ -41,6 +43,7 @@ class VideoChannel:
         """Another source, which describes what it sends before it sends it."""
         self._entries = Entries()
         self.delays.begin()
+        self._cues.begin()
 
     def accept(self, data: bytes) -> None:
         """One message of the source, in order. Raises ValueError, also for media before INIT."""
@@ -54,7 +57,18 @@ class VideoChannel:
         else:
             self._ladder.publish(data, media, sync=entry is Entry.SYNC)
             self.delays.published(media, time.time_ns() // 1000)
+        self._cues.see(media)
         self._hls.take(media)
+
+    def cue(self, data: Any, at_us: int | None = None) -> int:
+        """Publish what players show with the picture of a moment, by default the newest; its pts.
+
+        `data` is any JSON value, 64 KiB at most. Raises PublicationError, also for a moment more
+        than a minute ahead and while there is no picture.
+        """
+        made = self._cues.make(data, at_us, time.time_ns() // 1000)
+        self.accept(message.pack(made))
+        return made.pts_us
 
     def abandon(self) -> None:
         """No picture will come: nobody need wait for it."""

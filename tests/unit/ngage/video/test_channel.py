@@ -100,6 +100,25 @@ def test_what_the_studio_tells_of_its_delay_is_for_the_page_and_no_publication()
     assert told["stages"] == {"made": None, "link": None}
 
 
+def test_a_cue_is_published_at_the_newest_picture_or_where_it_is_wanted():
+    edge, programme = Edge(), Programme()
+    channel = VideoChannel(edge, "stage")
+    channel.accept(programme.init)
+    for _ in range(4):
+        channel.accept(programme.picture())
+    assert channel.cue({"poll": "wer?"}) == 100_000
+    assert channel.cue([1], at_us=60_000_000) == 60_000_000
+    assert channel.cue(None, at_us=0) == 0
+    stage = edge.channels["stage"]
+    cues = [message.parse(data) for data in stage.published[4:]]
+    assert [(c.type, c.rendition, c.flags, c.seq, c.pts_us, c.payload) for c in cues] == [
+        (Type.TIMED, 254, Flag.NONE, 0, 100_000, b'{"poll":"wer?"}'),
+        (Type.TIMED, 254, Flag.NONE, 1, 60_000_000, b"[1]"),
+        (Type.TIMED, 254, Flag.NONE, 2, 0, b"null"),
+    ]
+    assert stage.syncs[4:] == [False] * 3
+
+
 def clock(told):
     payload = json.dumps(told).encode()
     return message.pack(Message(Type.CLOCK, 254, Flag.NONE, 0, 0, 1, payload))

@@ -123,8 +123,13 @@ def test_a_player_changes_its_rung_and_goes_on_when_that_is_gone(open_page):
         page.evaluate("() => until(() => video.videoHeight === 180)")
         frames = page.evaluate("() => look(60)")
         ladder.rungs = (0, 1)
-        page.evaluate("() => { hls.nextLevel = 1; }")
-        page.evaluate("() => until(() => video.videoHeight === 360)")
+        page.evaluate(
+            """async () => {
+                while (!(await fetch("/hls/ladder/0.m3u8")).ok);
+                hls.nextLevel = 1;
+                await until(() => video.videoHeight === 360);
+            }"""
+        )
         errors = page.evaluate("() => shown.errors")
         page.evaluate("() => hls.destroy()")
     assert not any(error.endswith("true") for error in errors)  # fatal ones

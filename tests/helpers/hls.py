@@ -12,7 +12,10 @@ from tests.helpers.hls_media import Remembering
 
 BASE = "/hls/show/"
 MEDIA = f"{BASE}0.m3u8"
+SECOND = f"{BASE}1.m3u8"
 SOUND = f"{BASE}64.m3u8"
+LIVE = f"{BASE}live.m3u8"
+GAP = "#EXT-X-GAP"
 SEGMENT = re.compile(r"([0-9a-f]{12}-\d+)/(\d+)\.m4s")
 PART = re.compile(r"([0-9a-f]{12}-\d+)/(\d+)\.(\d+)\.m4s")
 
@@ -112,3 +115,31 @@ def assert_consistent(host, path=MEDIA):
             assert host.ever[f"{BASE}{tag}/{number}.m4s"] == joined
     numbers = sorted(complete(host, path))
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def table(host, path):
+    """{segment number: (wall, whether time breaks before it)}, as the playlists told it."""
+    found = {}
+    for playlist in host.playlists[path]:
+        wall, broken = "", False
+        for line in lines(playlist.whole):
+            if line.startswith("#EXT-X-PROGRAM-DATE-TIME"):
+                wall = line
+            elif line == "#EXT-X-DISCONTINUITY":
+                broken = True
+            elif line.endswith(".m4s"):
+                number = int(SEGMENT.fullmatch(line)[2])
+                assert found.setdefault(number, (wall, broken)) == (wall, broken)
+                broken = False
+    return found
+
+
+def head(host, path):
+    """What the newest playlist says of its first segment."""
+    text = lines(host.now[path])
+    return [line for line in text if "MEDIA-SEQUENCE" in line or "DISCONTINUITY-SEQ" in line]
+
+
+def gaps(host, path):
+    text = lines(host.now[path])
+    return [int(SEGMENT.fullmatch(text[n + 2])[2]) for n, line in enumerate(text) if line == GAP]

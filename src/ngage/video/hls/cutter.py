@@ -36,7 +36,8 @@ class Part(NamedTuple):
 @dataclass(slots=True)
 class Segment:
     """What a rendition has of a slot; without parts it is a gap. `tag` names its init segment,
-    `start_us` is in decode time."""
+    `start_us` is in decode time. What is missing in it counts as its time all the same, for the
+    next one begins where it does in the other renditions."""
 
     slot: Slot
     tag: str = ""
@@ -49,9 +50,9 @@ class Segment:
 
     @property
     def duration_us(self) -> int:
-        if not self.parts:
-            return self.slot.end_us - self.slot.start_us
-        return sum(part.duration_us for part in self.parts)
+        there_us = sum(part.duration_us for part in self.parts)
+        whole_us = self.slot.end_us - self.slot.start_us  # negative while it is open
+        return there_us if self.parts and whole_us < there_us + self.slot.part_us else whole_us
 
     @property
     def data(self) -> bytes:
@@ -111,9 +112,9 @@ class Cutter:
             yield from self._take(self._held.popleft())
 
     def leave(self) -> Iterator[Part | Segment]:
-        """What follows does not follow on this."""
+        """What follows does not follow on this. What still waits for its segment is lost."""
         while self._held and not self._held[0].breaks:
-            yield from self._take(self._held.popleft())
+            self._held.popleft()
         yield from self._complete(self._end_us)
         self._next = None
 

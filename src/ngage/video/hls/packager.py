@@ -86,6 +86,7 @@ class Hls:
     def withdraw(self) -> None:
         """There is nothing to play, for who asks as for who waits."""
         self._host.unserve(f"{self._folder}live.m3u8")
+        self._multivariant = b""
 
     def end(self) -> None:
         """Close what is open and say in each playlist that nothing follows."""
@@ -101,21 +102,21 @@ class Hls:
             return
         before, self._tracks = self._tracks, _read_tracks(payload)
         self._init = payload
+        for number in self._tracks.keys() - self._renditions.keys():
+            self._renditions[number] = Rendition(
+                *(self._host, self._folder, f"{number}.m3u8"),
+                *(self._schedule, self._serve_multivariant),
+            )
         named = before.keys() & self._tracks.keys()
         if any(before[number].tag != self._tracks[number].tag for number in named) or not named:
             self._interrupt()
         else:
             for number in named:
                 self._tracks[number].end_us = before[number].end_us
-        for number in before.keys() - self._tracks.keys():
+        for number in self._renditions.keys() - self._tracks.keys():
             self._renditions[number].withdraw()
         has_pictures = any(track.is_picture for track in self._tracks.values())
         for number, track in self._tracks.items():
-            if number not in self._renditions:
-                self._renditions[number] = Rendition(
-                    *(self._host, self._folder, f"{number}.m3u8"),
-                    *(self._schedule, self._serve_multivariant),
-                )
             self._renditions[number].offer(
                 track.tag, track.init, beside_picture=has_pictures and not track.is_picture
             )
@@ -143,10 +144,11 @@ class Hls:
         if leads and breaks:
             self._interrupt()
         self._renditions[read.rendition].add(chunk)
-        slot = self._schedule.lead(chunk) if leads else self._schedule.follow(chunk)
-        if slot:
+        for slot in self._schedule.lead(chunk) if leads else self._schedule.follow(chunk):
             for rendition in self._renditions.values():
                 rendition.cut(slot)
+            for rendition in self._renditions.values():
+                rendition.advance()
         for rendition in self._renditions.values():
             rendition.advance()
 
@@ -194,17 +196,17 @@ class Hls:
 def _read_tracks(payload: bytes) -> dict[int, _Track]:
     """The pictures, and the first sound, in the order of INIT. Raises ValueError."""
     about, inits = message.parse_tracks(payload)
-    pictures: dict[int, _Track] = {}
-    sounds: dict[int, _Track] = {}
+    found: dict[str, dict[int, _Track]] = {"video": {}, "audio": {}}
     for entry, init in zip(about["tracks"], inits, strict=True):
         try:
-            number, kind = int(entry["id"]), entry["kind"]
+            number, kind = int(entry["id"]), str(entry["kind"])
             identity = f"{about['timeline']}".encode() + init
         except (LookupError, TypeError) as error:
             raise ValueError(f"INIT: a track without {error}") from None
         if not 0 <= number <= _RENDITION_MAX:
             raise ValueError(f"INIT: a track of number {number}")
         digest = hashlib.blake2s(identity, digest_size=_TAG_BYTES).hexdigest()
-        tracks = pictures if kind == "video" else sounds
-        tracks[number] = _Track(entry, init, boxes.timescale(init), f"{digest}-{number}")
-    return pictures | dict(islice(sounds.items(), 1))
+        if kind in found:
+            tag = f"{digest}-{number}"
+            found[kind][number] = _Track(entry, init, boxes.timescale(init), tag)
+    return found["video"] | dict(islice(found["audio"].items(), 1))

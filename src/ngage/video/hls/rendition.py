@@ -121,8 +121,9 @@ class Rendition:
     def cut(self, slot: Slot) -> None:
         """The next segment begins where the slot does."""
         self._publish(self._cutter.cut(slot))
-        if self._number > self._listed_to:
-            self._serve_playlist()  # which has a gap more
+        if self._is_offered and self._number > self._listed_to:  # there is a gap more
+            self._expect(self._next_part())
+            self._serve_playlist()
         self._forget_old()
 
     def interrupt(self) -> None:
@@ -196,9 +197,9 @@ class Rendition:
             self._host.expect(self._folder + uri, WAIT_SECONDS)
 
     def _serve_playlist(self) -> None:
-        self._listed_to = self._number
         if not self.is_listed:
             return
+        self._listed_to = self._number
         complete = [
             self._segments.get(slot.number) or Segment(slot, self.tag)
             for slot in self._schedule.slots

@@ -16,6 +16,7 @@ Times are microseconds.
 """
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ngage.video.hls.chunk import DRIFT_US, Chunk
@@ -45,7 +46,7 @@ class Slot:
 
 
 class Schedule:
-    """lead() and follow() are told of each chunk and give the slot that it opens, if it does.
+    """lead() and follow() are told of each chunk and give the slots that it opens.
 
     `slots` are the newest, the open one last; `next_number` is that of the one to come. Chunks
     whose pts is before `reached_us` belong to these, or are too late for any.
@@ -54,7 +55,7 @@ class Schedule:
     def __init__(self, part_us: int, segment_us: int, kept: int) -> None:
         self.slots: deque[Slot] = deque(maxlen=kept + 1)
         self.next_number = -1
-        self.reached_us = 0
+        self.reached_us = -1
         self.limit_us = -(-segment_us // 1_000_000) * 1_000_000 + _OVER_US
         self._part_us = part_us
         self._segment_us = segment_us
@@ -62,43 +63,58 @@ class Schedule:
         self._anchor_us: int | None = None
         # Of the leading track, in decode time.
         self._start_us = self._key_us = self._frame_us = 0
-        self._awaited_us = 0
+        # The pts up to which another track has gone on, and of the break that one has told of.
+        self._followed_us = self._awaited_us = 0
 
     def interrupt(self) -> None:
         """What comes does not follow; it begins with a key frame of the leading track."""
         self._close(self.reached_us)
         self._is_open = False
         self._anchor_us = None
+        self._awaited_us = 0
+        self.reached_us = -1
 
-    def lead(self, chunk: Chunk) -> Slot | None:
+    def lead(self, chunk: Chunk) -> Iterator[Slot]:
         """A chunk of the leading track."""
-        slot = None
+        if self._is_open and self._is_too_long(min(self._followed_us, chunk.pts_us)):
+            yield self._open_without(chunk, chunk.pts_us)  # it was late
         if self._is_time_to_cut(chunk):
-            slot = self._open(chunk, chunk.pts_us)
+            yield self._open(chunk, chunk.pts_us)
             self._start_us = chunk.start_us
         if self._is_open:
             if chunk.key:
                 self._key_us = chunk.start_us
             self._frame_us = chunk.end_us
             self.reached_us = max(self.reached_us, chunk.end_us)
-        return slot
 
-    def follow(self, chunk: Chunk) -> Slot | None:
+    def follow(self, chunk: Chunk) -> Iterator[Slot]:
         """A chunk of another track."""
         if chunk.breaks:
             self._awaited_us = chunk.pts_us  # the leading track will break there too
         if not self._is_open or self._awaited_us > self.reached_us:
-            return None
-        self.reached_us = max(self.reached_us, chunk.pts_us - _PATIENCE_US)
-        if self.reached_us - self._start_us <= self.limit_us:
-            return None
-        self._start_us = self.reached_us
-        return self._open(chunk, self.reached_us)
+            return
+        if chunk.pts_us < max(self._followed_us, self.reached_us) + DRIFT_US:
+            self._followed_us = max(self._followed_us, chunk.pts_us)
+        reached_us = chunk.pts_us - _PATIENCE_US
+        if self._is_too_long(reached_us):
+            yield self._open_without(chunk, reached_us)
+        self.reached_us = max(self.reached_us, reached_us)
+
+    def _is_too_long(self, end_us: int) -> bool:
+        return end_us - self._start_us > self.limit_us
+
+    def _open_without(self, chunk: Chunk, reached_us: int) -> Slot:
+        """Where the others would go on too long without the leading track."""
+        start_us = max(self.reached_us, self._start_us + self._segment_us)
+        slot = self._open(chunk, start_us)
+        self._start_us = start_us
+        self.reached_us = max(self.reached_us, reached_us)
+        return slot
 
     def _is_time_to_cut(self, chunk: Chunk) -> bool:
         if not self._is_open:
             return chunk.key
-        if chunk.end_us - self._start_us > self.limit_us:
+        if self._is_too_long(chunk.end_us):
             return True
         if not chunk.key:
             return False
@@ -131,7 +147,7 @@ class Schedule:
         if self._is_open:
             self._close(start_us)
         else:
-            self.reached_us = start_us
+            self.reached_us = self._followed_us = start_us
         self._is_open = True
         self.slots.append(slot)
         self.next_number += 1

@@ -1,5 +1,6 @@
 """Several pictures and one sound: the same segments in every rendition, whoever comes and goes."""
 
+import json
 from itertools import chain, pairwise
 
 import m3u8
@@ -10,52 +11,26 @@ from ngage.video.message import Flag, Message, Type
 from tests.helpers import hls_media as media
 from tests.helpers.hls import (
     BASE,
+    GAP,
+    LIVE,
     MEDIA,
     PART,
+    SECOND,
     SEGMENT,
     SOUND,
     assert_consistent,
     assert_parts_obey,
-    attributes,
+    gaps,
+    head,
     lines,
     package,
     segments,
+    table,
     whole_show,
 )
 from tests.helpers.hls_media import Frame, frames
 
-LIVE = f"{BASE}live.m3u8"
-SECOND = f"{BASE}1.m3u8"
 ALL = (MEDIA, SECOND, SOUND)
-GAP = "#EXT-X-GAP"
-
-
-def table(host, path):
-    """{segment number: (wall, whether time breaks before it)}, as the playlists told it."""
-    found = {}
-    for playlist in host.playlists[path]:
-        wall, broken = "", False
-        for line in lines(playlist.whole):
-            if line.startswith("#EXT-X-PROGRAM-DATE-TIME"):
-                wall = line
-            elif line == "#EXT-X-DISCONTINUITY":
-                broken = True
-            elif line.endswith(".m4s"):
-                number = int(SEGMENT.fullmatch(line)[2])
-                assert found.setdefault(number, (wall, broken)) == (wall, broken)
-                broken = False
-    return found
-
-
-def head(host, path):
-    """What the newest playlist says of its first segment."""
-    text = lines(host.now[path])
-    return [line for line in text if "MEDIA-SEQUENCE" in line or "DISCONTINUITY-SEQ" in line]
-
-
-def gaps(host, path):
-    text = lines(host.now[path])
-    return [int(SEGMENT.fullmatch(text[n + 2])[2]) for n, line in enumerate(text) if line == GAP]
 
 
 def flagged(data):
@@ -180,72 +155,6 @@ def test_a_picture_whose_frames_are_reordered_is_cut_at_the_time_that_is_shown()
         assert all(map(bytes.startswith, found, begins))
 
 
-# The multivariant playlist
-
-
-def test_the_variants_share_the_sound():
-    host = package(whole_show(frames(200), video=2))
-    read = m3u8.loads(host.now[LIVE].decode())
-    assert [p.uri for p in read.playlists] == ["0.m3u8", "1.m3u8", "64.m3u8"]
-    (sound,) = read.media
-    assert (sound.type, sound.uri, sound.default, sound.autoselect) == (
-        *("AUDIO", "64.m3u8"),
-        *("YES", "YES"),
-    )
-    *pictures, alone = (variant.stream_info for variant in read.playlists)
-    for about in pictures:
-        assert about.codecs == "avc1.64001e,mp4a.40.2"
-        assert about.resolution == (640, 360)
-    assert (alone.codecs, alone.resolution) == ("mp4a.40.2", None)
-    assert {about.audio for about in (*pictures, alone)} == {sound.group_id}
-
-    def peak(path):
-        return max(8 * len(body) / 2 for body in list(segments(host, path).values())[:-1])
-
-    assert alone.bandwidth >= peak(SOUND)
-    for about, path in zip(pictures, (MEDIA, SECOND), strict=True):
-        assert about.bandwidth >= peak(path) + peak(SOUND)
-        assert 0 < about.average_bandwidth <= about.bandwidth
-
-
-def test_a_rate_that_the_studio_tells_is_the_average():
-    about = {"fps": 30, "kbps": 800}
-    messages = [media.init(about=about), *media.show(frames(200))]
-    (variant, alone) = m3u8.loads(package(messages).now[LIVE].decode()).playlists
-    assert variant.stream_info.frame_rate == 30
-    assert variant.stream_info.average_bandwidth == 800_000 + alone.stream_info.average_bandwidth
-    assert variant.stream_info.bandwidth >= variant.stream_info.average_bandwidth
-
-
-def test_a_track_that_sends_nothing_does_not_keep_the_others_from_being_seen():
-    messages = [media.init(video=2), *media.show(frames(300))]
-    host = package(messages)
-    read = m3u8.loads(host.now[LIVE].decode())
-    assert [p.uri for p in read.playlists] == ["0.m3u8", "64.m3u8"]
-    assert SECOND not in host.now
-
-
-def test_without_sound_there_is_no_group():
-    host = package(whole_show(frames(200), video=2, sounds=False))
-    read = m3u8.loads(host.now[LIVE].decode())
-    assert [p.uri for p in read.playlists] == ["0.m3u8", "1.m3u8"]
-    assert read.media == []
-
-
-def test_renditions_report_each_other():
-    host = package(whole_show(frames(200), video=2)[:-1])
-    latest = {path: host.playlists[path][-1] for path in ALL}
-    for path in ALL:
-        reports = [attributes(line) for line in lines(latest[path].whole) if "REPORT" in line]
-        others = [other for other in ALL if other != path]
-        assert [BASE + report["URI"].strip('"') for report in reports] == others
-        for report, other in zip(reports, others, strict=True):
-            # The ones after it have been given each frame later.
-            position = int(report["LAST-MSN"]), int(report["LAST-PART"])
-            newest = latest[other].segment, latest[other].parts
-            assert position in {(newest[0], newest[1] - back) for back in (1, 2)}
-
-
 # Tracks that come and go
 
 
@@ -331,7 +240,14 @@ def test_what_is_no_picture_and_no_sound_is_left_alone():
         Message(Type.MEDIA, 255, Flag.KEY, 0, 0, 0, b""),
         Message(Type.MEDIA, 7, Flag.KEY, 0, 0, 0, b"of no track"),
     ]
-    mixed = [data for one in messages for data in (one, *map(message.pack, foreign))]
+    init = message.parse(messages[0])
+    about, inits = message.parse_tracks(init.payload)
+    text = json.dumps(
+        {**about, "tracks": [*about["tracks"], {"id": 7, "kind": "text", "bytes": 0}]}
+    )
+    payload = len(text).to_bytes(4, "little") + text.encode() + b"".join(inits)
+    mixed = [message.pack(init._replace(payload=payload))]
+    mixed += [data for one in messages[1:] for data in (one, *map(message.pack, foreign))]
     assert package(mixed).ever == package(messages).ever
 
 

@@ -24,8 +24,11 @@ class Channel:
     def preamble(self, data):
         self.told.put_nowait(("preamble", data, False))
 
-    def publish(self, data, *, sync=False):
+    def publish(self, data, sync=False, *, group=0, independent=False):
         self.told.put_nowait(("publish", data, sync))
+
+    def view(self, name, tick_ms):
+        pass
 
 
 class Edge(Remembering):
@@ -35,6 +38,9 @@ class Edge(Remembering):
 
     def channel(self, name, **options):
         return self.channels.setdefault(name, Channel(options))
+
+    def ladder(self, rungs):
+        pass
 
 
 @asynccontextmanager

@@ -67,8 +67,19 @@ def test_the_picture_advances_without_a_stall_or_an_error(open_page):
         page.evaluate("() => until(() => hls.latency > 0 && hls.latency < 2.5)")
         # hls.js may begin at a part whose followers it does not take: what counts is what follows.
         page.evaluate("() => until(() => video.currentTime > 4)")
-        before, errors = page.evaluate("() => [shown.stalls, [...shown.errors]]")
-        frames = page.evaluate("() => look(150)")
+        before = page.evaluate("() => [shown.stalls, ...shown.errors]")
+        # Every fifth: reading all costs so much that the encoder beside it leaves some out.
+        frames = page.evaluate(
+            """async () => {
+                const frames = [];
+                while (frames.length < 30) {
+                    frames.push(...await look(1));
+                    for (let n = 0; n < 4; n++)
+                        await new Promise((shown) => video.requestVideoFrameCallback(shown));
+                }
+                return frames;
+            }"""
+        )
         shown = page.evaluate(
             """() => ({...shown, latency: hls.latency, details: {
                 low: hls.latestLevelDetails.partList.length,
@@ -93,10 +104,9 @@ def test_the_picture_advances_without_a_stall_or_an_error(open_page):
     assert times == sorted(times)
     assert times[-1] - times[0] > 2
     clocks = [frame["clock"] for frame in frames if frame["clock"] is not None]
-    assert len(clocks) > 140
+    assert len(clocks) > 25
     assert clocks == sorted(clocks)
-    assert shown["stalls"] == before
-    assert shown["errors"] == errors
+    assert [shown["stalls"], *shown["errors"]] == before
     assert shown["details"]["low"] > 0
     assert shown["details"]["block"]
     assert shown["details"]["skip"] == 12

@@ -39,7 +39,7 @@ class Edge(Remembering):
     def channel(self, name, **options):
         return self.channels.setdefault(name, Channel(options))
 
-    def ladder(self, rungs):
+    def ladder(self, rungs, *, last_resort):
         pass
 
 

@@ -11,9 +11,6 @@ from ngage.video.hls.cutter import Segment
 SKIP_TARGETS = 6
 PARTS_TARGETS = 3
 _HOLD_BACK_TARGETS = 3
-# At least three, says the draft. hls.js loads the sound after the picture of its time, and stalls
-# with three now and then.
-_PARTS_BACK = 4
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VERSION = 9  # for EXT-X-SKIP
 _SOUND = "sound"
@@ -118,7 +115,7 @@ def multivariant(variants: Sequence[Variant], sound_uri: str) -> bytes:
 
 
 def _server_control(state: State) -> str:
-    hold_back = _up(_PARTS_BACK * (state.part_target_us + 9))  # of what PART-TARGET says
+    hold_back = _up(3 * (state.part_target_us + 9))  # three times what PART-TARGET says
     return (
         f"#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK={hold_back},"
         f"HOLD-BACK={_HOLD_BACK_TARGETS * state.target_seconds},"

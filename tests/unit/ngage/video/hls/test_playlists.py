@@ -33,7 +33,7 @@ def test_the_playlist_says_what_is():
     assert read.target_duration == 2
     assert read.server_control.can_block_reload == "YES"
     target = float(read.part_inf.part_target)
-    assert 4 * target <= float(read.server_control.part_hold_back) < 0.9
+    assert 3 * target <= float(read.server_control.part_hold_back) < 0.7
     assert float(read.server_control.can_skip_until) == 12
     assert read.media_sequence == START_US // 1_000_000 + 1
     assert len(read.segments) == 9  # m3u8 counts the open one

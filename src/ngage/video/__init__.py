@@ -17,13 +17,16 @@ rtmp         RTMP ingest, a package of its own
 timeline     a publisher's times on a timeline that goes on
 passthrough  units to messages
 
+ladder       in which sizes a picture is shown
+headroom     for which of them there is time
 programme    pictures and sound that can be encoded
 pattern      a moving test picture with a clock and a beep (numpy)
 recording    a video file as a programme that never ends (PyAV, numpy)
+x264         a picture in these sizes (PyAV)
 encoder      a programme's pictures and sound to messages (PyAV)
 source       encodes a programme in real time (PyAV)
 
-All but the last five are without a codec; `ngage[video]` brings what those import.
+All but the last six are without a codec; `ngage[video]` brings what those import.
 """
 
 from pathlib import Path

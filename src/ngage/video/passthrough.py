@@ -8,7 +8,8 @@ from itertools import chain
 from typing import NamedTuple
 
 from ngage.video import mp4
-from ngage.video.packager import AUDIO_FRAME_SAMPLES, Packager, Part
+from ngage.video.message import RENDITION_VIDEO
+from ngage.video.packager import AUDIO_FRAME_SAMPLES, Packager, Part, VideoTrack
 from ngage.video.timeline import Grid, Timeline
 from ngage.video.units import (
     TICKS_PER_SECOND,
@@ -98,19 +99,19 @@ class Passthrough:
 
     def _describe(self) -> list[Part]:
         """INIT, then what was held for it."""
-        about = {}
-        video = audio = None
+        videos = {}
+        audio = None
         if self._video:
-            video = mp4.Video(self._video.avcc)
             fps = round(TICKS_PER_SECOND / self._pictures.step)
             about = {"width": self._video.width, "height": self._video.height, "fps": fps}
+            videos[RENDITION_VIDEO] = VideoTrack(mp4.Video(self._video.avcc), about)
         if self._audio:
             audio = mp4.Audio(self._audio.config, self._audio.sample_rate, self._audio.channels)
             rounding = round(audio.sample_rate * _AUDIO_ROUNDING_SECONDS)
             self._sounds = Grid(AUDIO_FRAME_SAMPLES, rounding)
         held, self._held = self._held, []
         self._described = True
-        init = self._packager.describe(video, audio, about)
+        init = self._packager.describe(videos, audio)
         return [init, *chain.from_iterable(self._media(arrived) for arrived in held)]
 
     def _media(self, arrived: _Arrived) -> list[Part]:

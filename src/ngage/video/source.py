@@ -8,7 +8,7 @@ encoded, which costs nobody else a picture; nothing queues beyond a few frames.
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from types import TracebackType
 from typing import Self
@@ -16,7 +16,8 @@ from typing import Self
 from av.error import FFmpegError
 
 from ngage.video import VideoUnavailable
-from ngage.video.encoder import AUDIO_HELD_SAMPLES, Encoder
+from ngage.video.encoder import AUDIO_HELD_SAMPLES, AUDIO_KBPS, Encoder
+from ngage.video.ladder import Wish
 from ngage.video.packager import AUDIO_FRAME_SAMPLES, Part
 from ngage.video.programme import SAMPLE_RATE, TIMESCALE, Picture, Programme
 
@@ -29,9 +30,12 @@ HALT_SECONDS = 2.0
 class Source:
     """`async with` runs it; iterating gives INIT, then each picture with its sound, sound first."""
 
-    def __init__(self, programme: Programme) -> None:
+    def __init__(
+        self, programme: Programme, wishes: Sequence[Wish] = (), audio_kbps: int = AUDIO_KBPS
+    ) -> None:
         self._programme = programme
-        self._encoder = Encoder(programme.width, programme.height, programme.fps)
+        size = programme.width, programme.height
+        self._encoder = Encoder(*size, programme.fps, wishes, audio_kbps)
         self._queue: asyncio.Queue[list[Part] | Exception] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="ngage-video", daemon=True)
@@ -94,8 +98,12 @@ class Source:
         room = self._handed - self._taken < HANDOVER_PICTURES_MAX
         parts = self._encode_sound(picture.pts + picture.duration, t_in_us, room)
         if room and late * TIMESCALE <= LATE_PICTURES_MAX * picture.duration:
+            began = time.perf_counter()
             image = picture.draw()
-            parts += self._encoder.picture(picture.pts, picture.duration, image, t_in_us)
+            drawn = time.perf_counter() - began
+            parts += self._encoder.picture(
+                *(picture.pts, picture.duration, image, t_in_us), drawn=drawn
+            )
         else:
             self.dropped += 1
         return parts

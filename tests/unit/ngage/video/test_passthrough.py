@@ -6,7 +6,7 @@ from ngage.video import message
 from ngage.video.message import Flag, Type
 from ngage.video.passthrough import HELD_UNITS_MAX, HOLD_TICKS, Passthrough
 from ngage.video.units import AudioConfig, AudioUnit, Ended, Metadata, VideoConfig, VideoUnit
-from tests.helpers.media import AVCC
+from tests.helpers.media import AVCC, PPS_1, SPS_SMALL, record
 
 VIDEO = VideoConfig(0, AVCC, 64, 48)
 AUDIO = AudioConfig(0, b"\x12\x10", 44_100, 2)
@@ -119,7 +119,7 @@ def test_who_comes_back_continues_the_timeline_and_says_that_something_is_missin
 def test_the_timeline_is_a_new_one_only_where_the_tracks_have_changed():
     publisher = started()
     timelines = []
-    for video in (VIDEO, VIDEO, VideoConfig(0, AVCC, 128, 96)):
+    for video in (VIDEO, VIDEO, VideoConfig(0, record(SPS_SMALL, PPS_1), 320, 240)):
         publisher.passthrough.begin()
         (init,) = publisher.send(video, AUDIO)
         timelines.append(message.parse_tracks(init.payload)[0]["timeline"])

@@ -12,15 +12,13 @@ from av.codec.context import Flags
 
 from ngage.video import ladder, mp4
 from ngage.video.headroom import Headroom
-from ngage.video.ladder import Rung, Wish
+from ngage.video.ladder import AUDIO_KBPS, Rung, Wish
 from ngage.video.message import RENDITION_VIDEO
 from ngage.video.packager import AUDIO_FRAME_SAMPLES, Packager, Part
 from ngage.video.programme import I420, SAMPLE_RATE, TIMESCALE, Sound
 from ngage.video.x264 import Rungs, find_encoder, opened
 
 AUDIO_HELD_SAMPLES = 2 * AUDIO_FRAME_SAMPLES
-AUDIO_KBPS = 64
-AUDIO_KBPS_MIN, AUDIO_KBPS_MAX = 32, 320
 
 _GOP_TICKS = TIMESCALE
 

@@ -12,6 +12,9 @@ AUTO_HEIGHTS = (720, 480, 360)
 
 HEIGHT_MIN, HEIGHT_MAX = 90, 2160
 KBPS_MIN, KBPS_MAX = 50, 20_000
+# All renditions have the same sound, also the one that has nothing else.
+AUDIO_KBPS = 64
+AUDIO_KBPS_MIN, AUDIO_KBPS_MAX = 32, 320
 RUNGS_MAX = 6
 
 # 800 kbit/s at 640x360; more pixels need less each.
@@ -35,6 +38,9 @@ class Rung(NamedTuple):
     @property
     def name(self) -> str:
         return f"{self.height}p"
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height} at {self.kbps} kbit/s"
 
 
 def parse(text: str) -> tuple[Wish, ...]:

@@ -16,8 +16,8 @@ from typing import Self
 from av.error import FFmpegError
 
 from ngage.video import VideoUnavailable
-from ngage.video.encoder import AUDIO_HELD_SAMPLES, AUDIO_KBPS, Encoder
-from ngage.video.ladder import Wish
+from ngage.video.encoder import AUDIO_HELD_SAMPLES, Encoder
+from ngage.video.ladder import AUDIO_KBPS, Wish
 from ngage.video.packager import AUDIO_FRAME_SAMPLES, Part
 from ngage.video.programme import SAMPLE_RATE, TIMESCALE, Picture, Programme
 

@@ -1,6 +1,7 @@
 """ngage-studio as an operator meets it: its line, its exit codes, an edge that is upgraded."""
 
 import contextlib
+import json
 import shutil
 import signal
 import subprocess
@@ -145,6 +146,10 @@ def renditions(messages, folder):
     return found
 
 
+def clocks(messages):
+    return [json.loads(m.payload) for m in messages if m.type is Type.CLOCK]
+
+
 def key_frames(messages):
     return sum(m.rendition == 0 and m.type is Type.MEDIA and m.flags & Flag.KEY for m in messages)
 
@@ -153,10 +158,18 @@ def key_frames(messages):
 def test_a_test_picture_is_shown_in_the_renditions_that_are_asked_for(tmp_path):
     with (
         listening() as (edge, messages),
-        Studio("pattern", "--edge", edge, "--renditions", "180:300,240") as studio,
+        Studio("pattern", "--edge", edge, "--renditions", "180:300,240", "--report=1") as studio,
     ):
         wait_until(lambda: key_frames(messages) >= 3, "three key frames")
+        wait_until(lambda: clocks(messages), "a CLOCK")
+        wait_until(lambda: "% busy" in studio.log(), "a report of the encoder")
+        for stage in ("draw", "360p", "240p", "180p", "package", "held"):
+            assert f"{stage} " in studio.log()
         assert studio.stop(signal.SIGTERM) == 0
+    told = clocks(messages)[0]
+    assert told["dropped"] >= 0
+    assert 0 < len(told["made_ms"]) <= 500
+    assert messages[0].type is Type.INIT
     found = renditions(messages, tmp_path)
     assert [figures[:2] for figures, *_ in found.values()] == [(640, 360), (426, 240), (320, 180)]
     for figures, count, keys in found.values():

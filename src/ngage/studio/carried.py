@@ -11,13 +11,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ngage.studio.advice import Advice
-from ngage.video import VideoUnavailable, ladder
+from ngage.video import VideoUnavailable, renditions
 from ngage.video.assembly import Assembly
-from ngage.video.ladder import Wish
 from ngage.video.message import RENDITION_VIDEO
 from ngage.video.packager import Part, VideoTrack
 from ngage.video.passthrough import Passthrough
 from ngage.video.placed import Lost, Picture, Placed, Tracks
+from ngage.video.renditions import Wish
+from ngage.video.stages import Stages
 from ngage.video.units import TICKS_PER_SECOND, AudioConfig, Metadata, Unit, VideoConfig
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Carried:
         self._wishes = wishes
         self._passthrough = Passthrough()
         self._assembly = Assembly()
-        self._transcoder = _transcoder(self._answered) if wishes else None
+        self.stages = Stages()
+        self._transcoder = _transcoder(self._answered, self.stages) if wishes else None
         self._transcoded: VideoTrack | None = None
         self._advice = Advice()
         self._batches: asyncio.Queue[Sequence[Part]] = asyncio.Queue()
@@ -48,6 +50,10 @@ class Carried:
     def dropped(self) -> int:
         transcoder = self._transcoder.dropped if self._transcoder else 0
         return self._passthrough.dropped + self._assembly.dropped + transcoder
+
+    @property
+    def load(self) -> float | None:
+        return self._transcoder.load if self._transcoder else None
 
     def begin(self) -> None:
         """A publisher has come."""
@@ -86,7 +92,8 @@ class Carried:
             return self._assembly.sound(placed)
         if self._transcoder:
             self._transcoder.feed(placed)
-        return self._assembly.picture(placed)
+        with self.stages.timed("package"):
+            return self._assembly.picture(placed)
 
     async def _with_lower(self, tracks: Tracks) -> Tracks:
         """What the publisher sends, and what is made of it."""
@@ -101,7 +108,7 @@ class Carried:
             # rate is known better now.
             source = self._transcoded
         self._transcoded = source
-        lower = ladder.rungs(self._wishes, source.about["width"], source.about["height"])
+        lower = renditions.rungs(self._wishes, source.about["width"], source.about["height"])
         if not lower:
             return tracks
         try:
@@ -125,13 +132,13 @@ class Carried:
                 self._room.clear()
 
 
-def _transcoder(deliver: Callable[["Answer"], None]) -> "Transcoder | None":
+def _transcoder(deliver: Callable[["Answer"], None], stages: Stages) -> "Transcoder | None":
     try:
         from ngage.video.transcoder import Transcoder  # noqa: PLC0415, where PyAV is there
     except ImportError:
         log.warning("only publishers' own pictures are shown: lower ones need ngage[video]")
         return None
-    return Transcoder(deliver)
+    return Transcoder(deliver, stages)
 
 
 def _described(unit: VideoConfig | AudioConfig | Metadata) -> str:

@@ -22,9 +22,9 @@ from ngage.errors import NgageError, StudioError
 from ngage.studio.link import Link
 from ngage.studio.run import run
 from ngage.studio.sources import Choices, open_feed
-from ngage.video import ladder
+from ngage.video import renditions
 from ngage.video.channel import LIVE_CHANNEL
-from ngage.video.ladder import AUDIO_KBPS, AUDIO_KBPS_MAX, AUDIO_KBPS_MIN
+from ngage.video.renditions import AUDIO_KBPS, AUDIO_KBPS_MAX, AUDIO_KBPS_MIN
 
 EXIT_OK = 0
 EXIT_BROKEN = 1
@@ -124,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--renditions",
         metavar="LIST",
-        default=ladder.AUTO,
+        default=renditions.AUTO,
         help="lower sizes beside the source's own: auto (of 720, 480 and 360 what is lower), none, "
         "or HEIGHT or HEIGHT:KBPS with commas (default auto)",
     )
@@ -154,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _choices(options: argparse.Namespace) -> Choices:
     try:
-        wishes = ladder.parse(options.renditions)
+        wishes = renditions.parse(options.renditions)
     except ValueError as error:
         raise StudioError(f"--renditions: {error}") from error
     kbps = options.audio_kbps

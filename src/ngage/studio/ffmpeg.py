@@ -17,7 +17,7 @@ from typing import Self
 from ngage.errors import MediaError, StudioError
 from ngage.studio.carried import Carried
 from ngage.video.flv_stream import FlvStream
-from ngage.video.ladder import Wish
+from ngage.video.renditions import Wish
 
 READ_BYTES = 64 << 10
 RETRY_SECONDS = 1.0

@@ -6,7 +6,7 @@ from typing import Self
 
 from ngage.options import join_address
 from ngage.studio.carried import Carried
-from ngage.video.ladder import Wish
+from ngage.video.renditions import Wish
 from ngage.video.rtmp.access import StreamKeys
 from ngage.video.rtmp.publisher import Publisher
 from ngage.video.rtmp.server import RtmpServer

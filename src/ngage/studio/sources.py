@@ -16,8 +16,9 @@ from ngage.errors import StudioError
 from ngage.studio.ffmpeg import FfmpegFeed
 from ngage.studio.rtmp import RtmpFeed
 from ngage.video import open_programme
-from ngage.video.ladder import Wish
 from ngage.video.packager import Part
+from ngage.video.renditions import Wish
+from ngage.video.stages import Stages
 
 if TYPE_CHECKING:
     from ngage.video.source import Source
@@ -44,6 +45,14 @@ class Feed(Protocol):
     @property
     def dropped(self) -> int:
         """Units that came, or were due, and are not shown."""
+
+    @property
+    def load(self) -> float | None:
+        """The share of the time that decoding and encoding take; None where nothing is encoded."""
+
+    @property
+    def stages(self) -> Stages:
+        """How long the work on a picture takes."""
 
     def parts(self) -> AsyncIterator[Sequence[Part]]:
         """Parts as they come into being, INIT before what it describes."""
@@ -90,6 +99,14 @@ class EncodedFeed:
     @property
     def dropped(self) -> int:
         return self._source.dropped
+
+    @property
+    def load(self) -> float | None:
+        return self._source.load
+
+    @property
+    def stages(self) -> Stages:
+        return self._source.stages
 
     def parts(self) -> AsyncIterator[Sequence[Part]]:
         return aiter(self._source)

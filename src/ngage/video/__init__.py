@@ -19,7 +19,8 @@ rtmp         RTMP ingest, a package of its own
 timeline     a publisher's times on a timeline that goes on
 passthrough  units to placed samples
 
-ladder       in which sizes a picture is shown
+renditions   in which sizes a picture is shown
+stages       how long the work on them takes
 headroom     for which of them there is time
 programme    pictures and sound that can be encoded
 pattern      a moving test picture with a clock and a beep (numpy)

@@ -10,12 +10,13 @@ import av
 from av.audio.codeccontext import AudioCodecContext
 from av.codec.context import Flags
 
-from ngage.video import ladder, mp4
+from ngage.video import mp4, renditions
 from ngage.video.headroom import Headroom
-from ngage.video.ladder import AUDIO_KBPS, Rung, Wish
 from ngage.video.message import RENDITION_VIDEO
 from ngage.video.packager import AUDIO_FRAME_SAMPLES, Packager, Part
 from ngage.video.programme import I420, SAMPLE_RATE, TIMESCALE, Sound
+from ngage.video.renditions import AUDIO_KBPS, Rung, Wish
+from ngage.video.stages import Stages
 from ngage.video.x264 import Rungs, find_encoder, opened
 
 AUDIO_HELD_SAMPLES = 2 * AUDIO_FRAME_SAMPLES
@@ -37,14 +38,17 @@ class Encoder:
         wishes: Sequence[Wish] = (),
         audio_kbps: int = AUDIO_KBPS,
     ) -> None:
-        lower = ladder.rungs(wishes, width, height)
-        source = Rung(width, height, ladder.kbps(width, height))
+        lower = renditions.rungs(wishes, width, height)
+        source = Rung(width, height, renditions.kbps(width, height))
         self._rungs = Rungs({RENDITION_VIDEO: source, **lower}, fps)
         self._audio = _open_audio(audio_kbps)
         self._next_key = 0
         self._packager = Packager()
         self._wanted = frozenset(self._rungs.tracks)
         self.headroom = Headroom({number: rung.name for number, rung in lower.items()})
+        self.stages = Stages()
+        self._names = {RENDITION_VIDEO: source.name}
+        self._names |= {number: rung.name for number, rung in lower.items()}
         self.init = self._describe()
 
     def picture(
@@ -69,11 +73,13 @@ class Encoder:
         spent = {}
         for number, sample, seconds in self._rungs.encode(frame, key=key, wanted=wanted):
             spent[number] = seconds
-            parts.append(
-                self._packager.picture(
+            with self.stages.timed("package"):
+                part = self._packager.picture(
                     pts, duration, sample, key=key, t_in_us=t_in_us, rendition=number
                 )
-            )
+            parts.append(part)
+            self.stages.add(self._names[number], seconds)
+        self.stages.add("draw", drawn)
         self.headroom.picture(duration / TIMESCALE, drawn, spent)
         return parts
 

@@ -17,9 +17,10 @@ from av.error import FFmpegError
 
 from ngage.video import VideoUnavailable
 from ngage.video.encoder import AUDIO_HELD_SAMPLES, Encoder
-from ngage.video.ladder import AUDIO_KBPS, Wish
 from ngage.video.packager import AUDIO_FRAME_SAMPLES, Part
 from ngage.video.programme import SAMPLE_RATE, TIMESCALE, Picture, Programme
+from ngage.video.renditions import AUDIO_KBPS, Wish
+from ngage.video.stages import Stages
 
 HANDOVER_PICTURES_MAX = 8
 LATE_PICTURES_MAX = 2
@@ -44,6 +45,15 @@ class Source:
         # Each is written by one side only: their difference is what waits in the queue.
         self._handed = self._taken = 0
         self.dropped = 0
+
+    @property
+    def load(self) -> float | None:
+        """The share of the time that the work takes, once known."""
+        return self._encoder.headroom.load
+
+    @property
+    def stages(self) -> Stages:
+        return self._encoder.stages
 
     async def __aenter__(self) -> Self:
         self._thread.start()

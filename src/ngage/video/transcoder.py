@@ -20,9 +20,10 @@ from av.video.frame import VideoFrame
 from ngage.video import mp4
 from ngage.video.decoder import Decoder
 from ngage.video.headroom import Headroom
-from ngage.video.ladder import Rung
 from ngage.video.packager import VideoTrack
 from ngage.video.placed import Picture
+from ngage.video.renditions import Rung
+from ngage.video.stages import Stages
 from ngage.video.x264 import Rungs
 
 # They wait as the publisher sent them, and a burst is decoded faster than it came.
@@ -53,8 +54,9 @@ class _Job(NamedTuple):
 class Transcoder:
     """Its answers come in the event loop, in order, and never for a picture before open()."""
 
-    def __init__(self, deliver: Callable[[Answer], None]) -> None:
+    def __init__(self, deliver: Callable[[Answer], None], stages: Stages) -> None:
         self._deliver = deliver
+        self._stages = stages
         self._work: Work | None = None
         self._waiting: deque[_Job | None] = deque()
         self._waiting_bytes = 0
@@ -71,7 +73,7 @@ class Transcoder:
     async def open(self, source: VideoTrack, lower: Mapping[int, Rung]) -> dict[int, VideoTrack]:
         """Begin with this source: its renditions as they will be. Raises VideoUnavailable."""
         self.leave()
-        work = await asyncio.to_thread(Work, source, lower)
+        work = await asyncio.to_thread(Work, source, lower, self._stages)
         if self._thread is None:
             loop = asyncio.get_running_loop()
             self._thread = threading.Thread(
@@ -151,9 +153,11 @@ class Transcoder:
 class Work:
     """What is made of one source. All but its making happens in the thread."""
 
-    def __init__(self, source: VideoTrack, lower: Mapping[int, Rung]) -> None:
+    def __init__(self, source: VideoTrack, lower: Mapping[int, Rung], stages: Stages) -> None:
         self.rungs = Rungs(lower, source.about["fps"])
-        self.headroom = Headroom({number: rung.name for number, rung in lower.items()})
+        self._names = {number: rung.name for number, rung in lower.items()}
+        self.headroom = Headroom(self._names)
+        self._stages = stages
         self._decoder = Decoder(source.video.avcc)
         self._present = self.headroom.present
         self._failures = 0
@@ -166,6 +170,7 @@ class Work:
         began = time.perf_counter()
         frames = self._decoder.decode(picture)
         decoding = time.perf_counter() - began
+        self._stages.add("decode", decoding)
         in_time = late <= LATE_PICTURES_MAX * picture.duration * _SECONDS
         answers = []
         for source, frame in frames:
@@ -187,6 +192,7 @@ class Work:
                 frame, key=source.key, wanted=self._present
             ):
                 spent[number] = seconds
+                self._stages.add(self._names[number], seconds)
                 made.append(
                     source._replace(rendition=number, time=source.pts, offset=0, sample=sample)
                 )

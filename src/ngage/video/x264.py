@@ -17,8 +17,8 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from ngage.video import VideoUnavailable, h264, mp4
-from ngage.video.ladder import Rung
 from ngage.video.packager import VideoTrack
+from ngage.video.renditions import Rung
 
 # Where key frames are is said by hand, whatever has been dropped: x264 adds none (its "infinite").
 _KEY_FRAMES_MAX = 1 << 30

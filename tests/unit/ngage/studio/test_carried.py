@@ -4,14 +4,14 @@ import asyncio
 import sys
 
 from ngage.studio.carried import WAITING_BATCHES_MAX
-from ngage.video import ladder
+from ngage.video import renditions
 from ngage.video.units import AudioConfig, VideoConfig, VideoUnit
 from tests.helpers.media import AAC_CONFIG, AVCC
 from tests.helpers.show import Show, video_ids
 
 VIDEO = VideoConfig(0, AVCC, 640, 360)
 AUDIO = AudioConfig(0, AAC_CONFIG, 44_100, 2)
-WISHES = ladder.parse("180,120")
+WISHES = renditions.parse("180,120")
 
 
 def picture(n, key=False, track=0):
@@ -43,7 +43,7 @@ async def test_without_pyav_the_publishers_own_picture_is_shown_and_that_is_said
 
 async def test_where_no_lower_rendition_is_asked_for_nothing_is_made(monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "ngage.video.transcoder", None)
-    async with Show(ladder.parse("none")) as show:
+    async with Show(renditions.parse("none")) as show:
         await show.take(VIDEO, AUDIO)
         assert [video_ids(about) for about in await show.inits(1)] == [[0]]
     assert "ngage[video]" not in caplog.text

@@ -6,13 +6,13 @@ import pytest
 
 pytest.importorskip("av")
 pytest.importorskip("numpy")
-from ngage.video import ladder, transcoder
+from ngage.video import renditions, transcoder
 from ngage.video.message import Flag, Type
 from ngage.video.units import AudioConfig, AudioUnit, VideoConfig, VideoUnit
 from tests.helpers.carried import PLAIN, clip_units
 from tests.helpers.show import Show, video_ids
 
-WISHES = ladder.parse("180,120")
+WISHES = renditions.parse("180,120")
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +98,6 @@ async def test_another_size_midway_is_another_ladder(clip, tmp_path):
 
 
 async def test_a_source_that_is_lower_than_all_is_shown_as_it_is(clip):
-    async with Show(ladder.parse("auto")) as show:
+    async with Show(renditions.parse("auto")) as show:
         await show.take(*(u for u in clip if isinstance(u, VideoConfig | AudioConfig)))
         assert [video_ids(about) for about in await show.inits(1)] == [[0]]

@@ -8,8 +8,8 @@ import pytest
 av = pytest.importorskip("av")
 np = pytest.importorskip("numpy")
 from ngage.video import VideoUnavailable, encoder, message, pattern, x264  # noqa: E402
-from ngage.video.ladder import parse  # noqa: E402
 from ngage.video.message import Flag, Type  # noqa: E402
+from ngage.video.renditions import parse  # noqa: E402
 
 FRAMES = 65
 

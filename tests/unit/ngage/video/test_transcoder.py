@@ -8,11 +8,12 @@ import pytest
 
 av = pytest.importorskip("av")
 pytest.importorskip("numpy")
-from ngage.video import ladder, message, mp4, transcoder  # noqa: E402
+from ngage.video import message, mp4, renditions, transcoder  # noqa: E402
 from ngage.video.assembly import Assembly  # noqa: E402
 from ngage.video.headroom import PATIENCE_SECONDS_MIN  # noqa: E402
 from ngage.video.packager import VideoTrack  # noqa: E402
 from ngage.video.placed import Picture, Tracks  # noqa: E402
+from ngage.video.stages import Stages  # noqa: E402
 from ngage.video.transcoder import (  # noqa: E402
     FAILURES_MAX,
     WAITING_PICTURES_MAX,
@@ -22,7 +23,7 @@ from ngage.video.transcoder import (  # noqa: E402
 from tests.helpers.carried import B_FRAMES, PLAIN, clip_pictures  # noqa: E402
 from tests.helpers.media import AVCC  # noqa: E402
 
-LOWER = ladder.rungs(ladder.parse("180,120"), 320, 240)
+LOWER = renditions.rungs(renditions.parse("180,120"), 320, 240)
 
 
 @pytest.fixture(scope="module", params=[PLAIN, B_FRAMES], ids=["plain", "B-frames"])
@@ -36,7 +37,7 @@ def plain(tmp_path_factory):
 
 
 def work_on(tracks):
-    return Work(tracks.videos[0], LOWER)
+    return Work(tracks.videos[0], LOWER, Stages())
 
 
 def transcoded(clip, late=lambda n: 0.0):
@@ -174,12 +175,30 @@ def test_where_nothing_is_made_nothing_is_decoded_until_it_is_tried_again(plain)
 
 
 def test_a_source_that_cannot_be_decoded_is_left_as_it_is():
-    work = Work(VideoTrack(mp4.Video(AVCC), {"width": 640, "height": 360, "fps": 30}), LOWER)
+    work = Work(
+        VideoTrack(mp4.Video(AVCC), {"width": 640, "height": 360, "fps": 30}), LOWER, Stages()
+    )
     nonsense = [Picture(0, n * 3000, 3000, 0, True, b"\0\0\0\1\x65", 0) for n in range(9)]
     for n in range(FAILURES_MAX - 1):
         assert work.take(nonsense[n], 0.0) == [((), frozenset())]
     with pytest.raises(ValueError, match="cannot be decoded"):
         work.take(nonsense[-1], 0.0)
+
+
+def test_each_stage_is_timed(plain):
+    tracks, pictures = plain
+    stages = Stages()
+    work = Work(tracks.videos[0], LOWER, stages)
+    for picture in pictures[:5]:
+        work.take(picture, 0.0)
+    spent = stages.take()
+    assert {stage: len(seconds) for stage, seconds in spent.items()} == {
+        "decode": 5,
+        "180p": 5,
+        "120p": 5,
+    }
+    assert all(each > 0 for seconds in spent.values() for each in seconds)
+    assert stages.take() == {}
 
 
 def test_a_damaged_picture_costs_itself_only(plain):
@@ -196,7 +215,7 @@ def test_a_damaged_picture_costs_itself_only(plain):
 class Blocked:
     """A Work that does nothing until it is let go."""
 
-    def __init__(self, source, lower):
+    def __init__(self):
         self.rungs = type("Rungs", (), {"tracks": {}})
         self.headroom = None
         self.go = threading.Event()
@@ -215,10 +234,10 @@ class Line:
         self.works = []
         monkeypatch.setattr(transcoder, "Work", self.begin)
         self.answers = asyncio.Queue()
-        self.transcoder = Transcoder(self.answers.put_nowait)
+        self.transcoder = Transcoder(self.answers.put_nowait, Stages())
 
-    def begin(self, source, lower):
-        self.works.append(Blocked(source, lower))
+    def begin(self, source, lower, stages):
+        self.works.append(Blocked())
         return self.works[-1]
 
     async def __aenter__(self):

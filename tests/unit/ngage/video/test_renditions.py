@@ -2,7 +2,7 @@
 
 import pytest
 
-from ngage.video.ladder import Rung, Wish, kbps, parse, rungs
+from ngage.video.renditions import Rung, Wish, kbps, parse, rungs
 
 
 def sizes(text, width, height):

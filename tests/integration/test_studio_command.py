@@ -5,8 +5,10 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from websockets.sync.client import connect
@@ -22,6 +24,7 @@ from tests.helpers.successors import upgradable
 from tests.helpers.wait import wait_until
 
 pytest.importorskip("av")
+PUSH = Path(__file__).parents[1] / "helpers/push.py"
 needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
 
 
@@ -146,6 +149,10 @@ def renditions(messages, folder):
     return found
 
 
+def pictures(messages):
+    return [m for m in messages if m.type is Type.MEDIA and m.rendition < 64]
+
+
 def clocks(messages):
     return [json.loads(m.payload) for m in messages if m.type is Type.CLOCK]
 
@@ -206,6 +213,26 @@ def test_a_publisher_of_one_size_is_shown_in_several(tmp_path):
         assert figures[2] == count
         # An unlucky machine may be late at one of them, which is then left out.
         assert len(set(keys) & set(found[0][2])) == len(keys) >= 2
+
+
+@needs_ffmpeg
+def test_what_a_publisher_sends_in_several_sizes_is_shown_as_it_is(tmp_path):
+    arguments = ("--stream-key", "secret", "--renditions", "180,120")
+    with (
+        listening() as (edge, messages),
+        Studio("rtmp://127.0.0.1:0/live", "--edge", edge, *arguments) as studio,
+    ):
+        wait_until(lambda: "connected" in studio.log(), "the studio to be connected")
+        push = [sys.executable, str(PUSH), f"{studio.source}/secret", "libx264:180", "libx264"]
+        assert subprocess.run(push, stderr=subprocess.DEVNULL, check=False).returncode == 0
+        wait_until(lambda: len(pictures(messages)) == 50, "all pictures")
+        assert studio.stop(signal.SIGTERM) == 0
+        assert "made of it" not in studio.log()
+    found = renditions(messages, tmp_path)
+    assert [figures for figures, *_ in found.values()] == [(320, 240, 25), (320, 180, 25)]
+    assert found[0][2] == found[1][2]
+    keys = [n for n, m in enumerate(pictures(messages)) if m.flags & Flag.KEY]
+    assert keys[1::2] == [n + 1 for n in keys[::2]]
 
 
 def test_an_upgraded_edge_is_supplied_on_the_same_port():

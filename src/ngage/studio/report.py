@@ -47,7 +47,8 @@ class Report:
         ]
         if self._feed.load is not None:
             work.append(f"encoder {100 * self._feed.load:.0f} % busy")
-        return "; ".join((text, ", ".join(work), *(_state(link) for link in self._links)))
+        texts = (text, ", ".join(work), *(_state(link) for link in self._links))
+        return "; ".join(filter(None, texts))
 
 
 def _percentiles(values: Sequence[float]) -> str:

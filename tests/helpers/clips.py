@@ -4,14 +4,18 @@ from fractions import Fraction
 from pathlib import Path
 
 
-def make_clip(path, *, fps=25, frames=50, size=(320, 240), tone_hz=500, rotation=0) -> Path:
-    """Frame n has its upper left quarter brighter by n; tone_hz 0 is a file without sound."""
+def make_clip(path, *, fps=25, frames=50, size=(320, 240), tone_hz=500, rotation=0, options=None):
+    """Frame n has its upper left quarter brighter by n; tone_hz 0 is a file without sound.
+
+    `options` of x264, which has B-frames without any. The path.
+    """
     import av  # noqa: PLC0415, optional
     import numpy as np  # noqa: PLC0415, optional
 
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=fps)
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
+        video.options = options or {}
         if rotation:
             video.set_display_rotation(rotation)
         sound = container.add_stream("aac", rate=44_100, layout="mono") if tone_hz else None

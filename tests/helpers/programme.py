@@ -1,7 +1,7 @@
 """Media messages without an encoder: their samples are no pictures, which nobody here looks at."""
 
 from ngage.video import mp4
-from ngage.video.packager import Packager
+from ngage.video.packager import Packager, VideoTrack
 from tests.helpers.media import AAC_CONFIG, AVCC
 
 TICKS_PER_PICTURE = 3000
@@ -14,7 +14,7 @@ class Programme:
         self._packager = Packager()
         video, audio = mp4.Video(AVCC), mp4.Audio(AAC_CONFIG, 44_100, 2)
         about = {"width": 640, "height": 360, "fps": 30}
-        self.init = self._packager.describe(video, audio, about).data
+        self.init = self._packager.describe({0: VideoTrack(video, about)}, audio).data
         self._next = 0
 
     def picture(self, sample: bytes = b"picture") -> bytes:

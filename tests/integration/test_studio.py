@@ -5,6 +5,7 @@ import contextlib
 
 import pytest
 from websockets.asyncio.client import connect
+from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import ngage
@@ -208,6 +209,30 @@ async def test_a_studio_whose_edge_stops_reading_drops_up_to_a_sync_point():
             after = push(link, programme, 11)
             await eventually(lambda: edge.channels[CHANNEL].position.offset == sent + 11)
             assert edge.channels[CHANNEL].history(limit=1, reverse=True)[0].data == after[-1]
+
+
+async def test_what_is_told_beside_the_stream_comes_after_init_and_is_not_kept():
+    programme = Programme()
+    got = asyncio.Queue()
+
+    async def keep(connection):
+        async for data in connection:
+            got.put_nowait(data)
+
+    async with serve(keep, "127.0.0.1", 0, max_size=None) as server:
+        port = server.sockets[0].getsockname()[1]
+        link = Link(f"ws://127.0.0.1:{port}", CHANNEL, "")
+        link.tell(b"nobody is there")
+        async with running(link):
+            await eventually(lambda: link.connected)
+            link.tell(b"nobody knows what it is about")
+            link.send(programme.init, Entry.INIT)
+            link.tell(b"now")
+            (picture,) = push(link, programme, 1)
+            assert [await got.get() for _ in range(3)] == [programme.init, b"now", picture]
+            assert (link.sent, link.dropped) == (2, 0)
+            assert len(link.held_ms()) == 3
+            assert link.held_ms() == []
 
 
 async def test_a_taken_port_is_named():

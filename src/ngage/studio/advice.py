@@ -1,13 +1,14 @@
-"""What in a publisher's settings costs its viewers time, told once each."""
+"""What in a publisher's settings costs its viewers time, or is in vain, told once each."""
 
 from collections.abc import Iterator
 
-from ngage.video.units import TICKS_PER_SECOND, Unit, VideoUnit
+from ngage.video.units import TICKS_PER_SECOND, AudioConfig, Unit, VideoUnit
 
 # A viewer who skips or joins waits for a key frame, and the channel holds six seconds.
 GROUP_TICKS_MAX = 4 * TICKS_PER_SECOND
 
 _B_FRAMES = "B-frames delay every picture: set them to 0 (x264: tune zerolatency)"
+_SOUNDS = "of several sound tracks the first is carried, and no other"
 _LONG_GROUPS = "key frames are more than 4 s apart: set the keyframe interval to 1 s"
 
 
@@ -20,6 +21,8 @@ class Advice:
 
     def on(self, unit: Unit) -> Iterator[str]:
         """What is to be said now."""
+        if isinstance(unit, AudioConfig) and unit.track:
+            yield from self._once(_SOUNDS)
         if not isinstance(unit, VideoUnit):
             return
         if unit.cts:

@@ -21,8 +21,10 @@ from ngage import __version__, logs
 from ngage.errors import NgageError, StudioError
 from ngage.studio.link import Link
 from ngage.studio.run import run
-from ngage.studio.sources import open_feed
+from ngage.studio.sources import Choices, open_feed
+from ngage.video import renditions
 from ngage.video.channel import LIVE_CHANNEL
+from ngage.video.renditions import AUDIO_KBPS, AUDIO_KBPS_MAX, AUDIO_KBPS_MIN
 
 EXIT_OK = 0
 EXIT_BROKEN = 1
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logs.configure(options.log_level, options.log_format)
     try:
         edges = [_edge(edge) for edge in options.edge or [DEFAULT_EDGE]]
-        feed = open_feed(options.source, options.stream_key, options.ffmpeg)
+        feed = open_feed(options.source, _choices(options))
     except StudioError as error:
         print(f"ngage-studio: {error}", file=sys.stderr)
         return EXIT_USAGE
@@ -120,6 +122,20 @@ def _parser() -> argparse.ArgumentParser:
         help="for sources that it reads (default: NGAGE_FFMPEG of the environment, or ffmpeg)",
     )
     parser.add_argument(
+        "--renditions",
+        metavar="LIST",
+        default=renditions.AUTO,
+        help="lower sizes beside the source's own: auto (of 720, 480 and 360 what is lower), none, "
+        "or HEIGHT or HEIGHT:KBPS with commas (default auto)",
+    )
+    parser.add_argument(
+        "--audio-kbps",
+        metavar="KBPS",
+        type=int,
+        default=AUDIO_KBPS,
+        help=f"of the sound that is encoded here (default {AUDIO_KBPS})",
+    )
+    parser.add_argument(
         "--report",
         metavar="SECONDS",
         type=float,
@@ -134,6 +150,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--log-format", choices=("plain", "json"), default="plain")
     parser.add_argument("--version", action="version", version=f"ngage-studio {__version__}")
     return parser
+
+
+def _choices(options: argparse.Namespace) -> Choices:
+    try:
+        wishes = renditions.parse(options.renditions)
+    except ValueError as error:
+        raise StudioError(f"--renditions: {error}") from error
+    kbps = options.audio_kbps
+    if not AUDIO_KBPS_MIN <= kbps <= AUDIO_KBPS_MAX:
+        raise StudioError(f"--audio-kbps {kbps}: it is {AUDIO_KBPS_MIN} to {AUDIO_KBPS_MAX}")
+    return Choices(wishes, kbps, options.stream_key, options.ffmpeg)
 
 
 def _edge(text: str) -> str:

@@ -10,12 +10,14 @@ import logging
 import shutil
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from ngage.errors import MediaError, StudioError
 from ngage.studio.carried import Carried
 from ngage.video.flv_stream import FlvStream
+from ngage.video.renditions import Wish
 
 READ_BYTES = 64 << 10
 RETRY_SECONDS = 1.0
@@ -29,8 +31,8 @@ log = logging.getLogger(__name__)
 class FfmpegFeed(Carried):
     """Runs FFmpeg on `address` while it is open. `command` is the program, or its name."""
 
-    def __init__(self, address: str, command: str) -> None:
-        super().__init__()
+    def __init__(self, address: str, command: str, wishes: Sequence[Wish]) -> None:
+        super().__init__(wishes)
         self._source = address
         # A query may hold a passphrase: neither the log nor the ready line shows it.
         self.address = address.partition("?")[0]
@@ -57,6 +59,7 @@ class FfmpegFeed(Carried):
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
+        await self.close()
 
     async def _run_again(self) -> None:
         while True:

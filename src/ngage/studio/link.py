@@ -7,6 +7,8 @@ sync point, for a picture that arrives late is of no use to anybody.
 import asyncio
 import logging
 import random
+import time
+from collections import deque
 from urllib.parse import quote
 
 import picows
@@ -20,6 +22,7 @@ IDLE_SECONDS = 5.0
 RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.25, 5.0
 # Two seconds of 8 Mbit/s.
 WAITING_BYTES_MAX = 2 << 20
+HELD_MAX = 512
 # Statuses that another attempt does not change.
 FINAL_STATUSES = frozenset((400, 401, 403, 404))
 
@@ -63,6 +66,16 @@ class Link:
         connection.write(data)
         self.sent += 1
         self.sent_bytes += len(data)
+
+    def tell(self, data: bytes) -> None:
+        """A message beside the stream, for an edge that has the stream; of use only now."""
+        connection = self._connection
+        if connection and self._init and connection.waiting_bytes <= WAITING_BYTES_MAX:
+            connection.write(data)
+
+    def held_ms(self) -> list[float]:
+        """How long messages have waited here for the kernel, since the last time."""
+        return self._connection.held_ms() if self._connection else []
 
     async def run(self) -> None:
         """Connect, and again whenever the edge goes. Raises StudioError if it refuses for good."""
@@ -122,6 +135,11 @@ class _Connection(picows.WSListener):
         self.gone = asyncio.Event()
         self.farewell = ""
         self._transport: picows.WSTransport | None = None
+        self._written = 0
+        # Where each message that may still wait ends, and when it was written; bounded, as what
+        # waits is.
+        self._unsent: deque[tuple[int, float]] = deque()
+        self._held_ms: deque[float] = deque(maxlen=HELD_MAX)
 
     @property
     def waiting_bytes(self) -> int:
@@ -132,6 +150,21 @@ class _Connection(picows.WSListener):
     def write(self, data: bytes) -> None:
         assert self._transport
         self._transport.send(picows.WSMsgType.BINARY, data)
+        self._written += len(data)
+        self._unsent.append((self._written, time.monotonic()))
+        self._see()
+
+    def held_ms(self) -> list[float]:
+        self._see()
+        held = list(self._held_ms)
+        self._held_ms.clear()
+        return held
+
+    def _see(self) -> None:
+        """What the kernel has taken by now."""
+        taken = self._written - self.waiting_bytes
+        while self._unsent and self._unsent[0][0] <= taken:
+            self._held_ms.append((time.monotonic() - self._unsent.popleft()[1]) * 1000)
 
     def end(self) -> None:
         assert self._transport

@@ -23,15 +23,16 @@ class Report:
         self._made_ms: list[float] = []
         self._bytes = self._syncs = 0
 
-    def made(self, part: Part, entry: Entry) -> None:
-        """A part has come into being just now."""
+    def made(self, part: Part, entry: Entry, milliseconds: float) -> None:
+        """A part has come into being; milliseconds: how long after it entered, if it is media."""
         self._bytes += len(part.data)
         self._syncs += entry is Entry.SYNC
         if entry is not Entry.INIT:
-            self._made_ms.append(time.time_ns() / 1e6 - part.t_in_us / 1e3)
+            self._made_ms.append(milliseconds)
 
     def line(self) -> str:
-        """Messages and bits a second; delay from entering to message; what was dropped where."""
+        """Messages and bits a second; delay from entering to message, and of each stage of it; how
+        much of its time the encoder needs; what was dropped where, and how long links held it."""
         seconds = time.monotonic() - self._since
         made = _percentiles(self._made_ms)
         text = (
@@ -40,7 +41,14 @@ class Report:
             f"{self._feed.dropped} dropped at the source"
         )
         self._begin()
-        return "; ".join((text, *(_state(link) for link in self._links)))
+        work = [
+            f"{stage} {_percentiles([1000 * each for each in seconds])}"
+            for stage, seconds in self._feed.stages.take().items()
+        ]
+        if self._feed.load is not None:
+            work.append(f"encoder {100 * self._feed.load:.0f} % busy")
+        texts = (text, ", ".join(work), *(_state(link) for link in self._links))
+        return "; ".join(filter(None, texts))
 
 
 def _percentiles(values: Sequence[float]) -> str:
@@ -52,4 +60,5 @@ def _percentiles(values: Sequence[float]) -> str:
 
 def _state(link: Link) -> str:
     state = "connected" if link.connected else "away"
-    return f"{link.edge} {state}, {link.sent} sent, {link.dropped} dropped"
+    held = _percentiles(link.held_ms())
+    return f"{link.edge} {state}, {link.sent} sent, {link.dropped} dropped, held {held}"

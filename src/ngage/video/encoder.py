@@ -1,53 +1,87 @@
-"""Pictures and sound in, media messages out: H.264 without B-frames, AAC, a chunk for each frame.
+"""Pictures and sound in, media messages out: H.264 in each rendition, AAC, a chunk for each frame.
 
-zerolatency makes x264 give a frame back before it is asked for the next, so nothing waits here.
 AAC holds back two frames: sound must be fed that much ahead of the picture.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, TypeVar
 
 import av
 from av.audio.codeccontext import AudioCodecContext
-from av.codec.codec import UnknownCodecError
-from av.codec.context import CodecContext, Flags
-from av.error import FFmpegError
-from av.packet import Packet
-from av.video.codeccontext import VideoCodecContext
-from av.video.frame import PictureType
+from av.codec.context import Flags
 
-from ngage.video import VideoUnavailable, h264, mp4
+from ngage.video import mp4, renditions
+from ngage.video.headroom import Headroom
+from ngage.video.message import RENDITION_VIDEO
 from ngage.video.packager import AUDIO_FRAME_SAMPLES, Packager, Part
 from ngage.video.programme import I420, SAMPLE_RATE, TIMESCALE, Sound
+from ngage.video.renditions import AUDIO_KBPS, Rung, Wish
+from ngage.video.stages import Stages
+from ngage.video.x264 import Rungs, find_encoder, opened
 
 AUDIO_HELD_SAMPLES = 2 * AUDIO_FRAME_SAMPLES
 
 _GOP_TICKS = TIMESCALE
-# 800 kbit/s at 640x360; more pixels need less each.
-_VIDEO_BPS, _VIDEO_PIXELS, _PIXELS_EXPONENT = 800_000, 640 * 360, 0.75
-_AUDIO_BPS = 96_000
-
-Context = TypeVar("Context", bound=CodecContext)
 
 
 class Encoder:
-    """Raises VideoUnavailable where FFmpeg has been built without the encoders."""
+    """Rendition 0 at the source's size, and of `wishes` those that are lower.
 
-    def __init__(self, width: int, height: int, fps: float) -> None:
-        self._video = _open_video(width, height, fps)
-        self._audio = _open_audio()
+    Raises VideoUnavailable where FFmpeg has been built without the encoders.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        fps: float,
+        wishes: Sequence[Wish] = (),
+        audio_kbps: int = AUDIO_KBPS,
+    ) -> None:
+        lower = renditions.rungs(wishes, width, height)
+        source = Rung(width, height, renditions.kbps(width, height))
+        self._rungs = Rungs({RENDITION_VIDEO: source, **lower}, fps)
+        self._audio = _open_audio(audio_kbps)
         self._next_key = 0
         self._packager = Packager()
-        self.init = self._describe(fps)
+        self._wanted = frozenset(self._rungs.tracks)
+        self.headroom = Headroom({number: rung.name for number, rung in lower.items()})
+        self.stages = Stages()
+        self._names = {RENDITION_VIDEO: source.name}
+        self._names |= {number: rung.name for number, rung in lower.items()}
+        self.init = self._describe()
 
-    def picture(self, pts: int, duration: int, image: I420, t_in_us: int) -> list[Part]:
-        """pts and duration in 1/90000 s."""
+    def picture(
+        self, pts: int, duration: int, image: I420, t_in_us: int, *, drawn: float = 0.0
+    ) -> list[Part]:
+        """pts and duration in 1/90000 s; drawn: seconds it took to come by the image.
+
+        Another ladder is announced first, and begins with key frames in all tracks.
+        """
+        parts = []
+        wanted = self.headroom.present | {RENDITION_VIDEO}
+        if wanted != self._wanted:
+            self._packager.interrupt(wanted - self._wanted)
+            self._wanted = wanted
+            self._next_key = pts
+            parts.append(self._describe())
         frame = av.VideoFrame.from_ndarray(image, format="yuv420p")
         frame.pts, frame.time_base = pts, Fraction(1, TIMESCALE)
-        if pts >= self._next_key:
-            frame.pict_type = PictureType.I
+        key = pts >= self._next_key
+        if key:
             self._next_key = pts + _GOP_TICKS
-        return [self._video_part(packet, duration, t_in_us) for packet in self._video.encode(frame)]
+        spent = {}
+        for number, sample, seconds in self._rungs.encode(frame, key=key, wanted=wanted):
+            spent[number] = seconds
+            with self.stages.timed("package"):
+                part = self._packager.picture(
+                    pts, duration, sample, key=key, t_in_us=t_in_us, rendition=number
+                )
+            parts.append(part)
+            self.stages.add(self._names[number], seconds)
+        self.stages.add("draw", drawn)
+        self.headroom.picture(duration / TIMESCALE, drawn, spent)
+        return parts
 
     def sound(self, position: int, samples: Sound, t_in_us: int) -> list[Part]:
         """1024 samples from sample `position` on."""
@@ -62,63 +96,20 @@ class Encoder:
             if (packet.pts or 0) >= 0
         ]
 
-    def _video_part(self, packet: "Packet[Any]", duration: int, t_in_us: int) -> Part:
-        return self._packager.picture(
-            *(packet.pts or 0, duration, h264.sample(bytes(packet))),
-            key=packet.is_keyframe,
-            t_in_us=t_in_us,
-        )
-
-    def _describe(self, fps: float) -> Part:
+    def _describe(self) -> Part:
         """The INIT message: what a viewer needs before any chunk."""
-        video = mp4.Video(h264.avcc(h264.nal_units(self._video.extradata or b"")))
+        videos = {
+            number: track for number, track in self._rungs.tracks.items() if number in self._wanted
+        }
         audio = mp4.Audio(self._audio.extradata or b"", SAMPLE_RATE, channels=2)
-        size = {"width": self._video.width, "height": self._video.height, "fps": round(fps)}
-        return self._packager.describe(video, audio, size)
+        return self._packager.describe(videos, audio)
 
 
-def _open_video(width: int, height: int, fps: float) -> VideoCodecContext:
-    context = _find("libx264")
-    assert isinstance(context, VideoCodecContext)
-    bits = int(_VIDEO_BPS * (width * height / _VIDEO_PIXELS) ** _PIXELS_EXPONENT)
-    context.width, context.height, context.pix_fmt = width, height, "yuv420p"
-    context.time_base, context.framerate = Fraction(1, TIMESCALE), Fraction(fps).limit_denominator()
-    # A key frame each second of the timeline is asked for by hand, whatever has been dropped.
-    context.gop_size = 10 * round(fps)
-    context.thread_count = 1
-    context.flags |= Flags.global_header
-    context.options = {
-        "preset": "veryfast",
-        "tune": "zerolatency",
-        "forced-idr": "1",
-        "sc_threshold": "0",
-        "crf": "23",
-        "maxrate": str(bits),
-        "bufsize": str(bits // 2),
-    }
-    return _opened(context)
-
-
-def _open_audio() -> AudioCodecContext:
-    context = _find("aac")
+def _open_audio(kbps: int) -> AudioCodecContext:
+    context = find_encoder("aac")
     assert isinstance(context, AudioCodecContext)
     context.sample_rate, context.time_base = SAMPLE_RATE, Fraction(1, SAMPLE_RATE)
     context.layout, context.format = "stereo", "fltp"
-    context.bit_rate = _AUDIO_BPS
+    context.bit_rate = kbps * 1000
     context.flags |= Flags.global_header
-    return _opened(context)
-
-
-def _find(name: str) -> CodecContext:
-    try:
-        return CodecContext.create(name, "w")
-    except UnknownCodecError as error:
-        raise VideoUnavailable(f"FFmpeg has been built without the encoder {name}") from error
-
-
-def _opened(context: Context) -> Context:
-    try:
-        context.open()
-    except FFmpegError as error:
-        raise VideoUnavailable(f"the encoder {context.name} does not open: {error}") from error
-    return context
+    return opened(context)

@@ -8,7 +8,7 @@ encoded, which costs nobody else a picture; nothing queues beyond a few frames.
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from types import TracebackType
 from typing import Self
@@ -19,6 +19,8 @@ from ngage.video import VideoUnavailable
 from ngage.video.encoder import AUDIO_HELD_SAMPLES, Encoder
 from ngage.video.packager import AUDIO_FRAME_SAMPLES, Part
 from ngage.video.programme import SAMPLE_RATE, TIMESCALE, Picture, Programme
+from ngage.video.renditions import AUDIO_KBPS, Wish
+from ngage.video.stages import Stages
 
 HANDOVER_PICTURES_MAX = 8
 LATE_PICTURES_MAX = 2
@@ -29,9 +31,12 @@ HALT_SECONDS = 2.0
 class Source:
     """`async with` runs it; iterating gives INIT, then each picture with its sound, sound first."""
 
-    def __init__(self, programme: Programme) -> None:
+    def __init__(
+        self, programme: Programme, wishes: Sequence[Wish] = (), audio_kbps: int = AUDIO_KBPS
+    ) -> None:
         self._programme = programme
-        self._encoder = Encoder(programme.width, programme.height, programme.fps)
+        size = programme.width, programme.height
+        self._encoder = Encoder(*size, programme.fps, wishes, audio_kbps)
         self._queue: asyncio.Queue[list[Part] | Exception] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="ngage-video", daemon=True)
@@ -40,6 +45,15 @@ class Source:
         # Each is written by one side only: their difference is what waits in the queue.
         self._handed = self._taken = 0
         self.dropped = 0
+
+    @property
+    def load(self) -> float | None:
+        """The share of the time that the work takes, once known."""
+        return self._encoder.headroom.load
+
+    @property
+    def stages(self) -> Stages:
+        return self._encoder.stages
 
     async def __aenter__(self) -> Self:
         self._thread.start()
@@ -94,8 +108,12 @@ class Source:
         room = self._handed - self._taken < HANDOVER_PICTURES_MAX
         parts = self._encode_sound(picture.pts + picture.duration, t_in_us, room)
         if room and late * TIMESCALE <= LATE_PICTURES_MAX * picture.duration:
+            began = time.perf_counter()
             image = picture.draw()
-            parts += self._encoder.picture(picture.pts, picture.duration, image, t_in_us)
+            drawn = time.perf_counter() - began
+            parts += self._encoder.picture(
+                *(picture.pts, picture.duration, image, t_in_us), drawn=drawn
+            )
         else:
             self.dropped += 1
         return parts

@@ -32,7 +32,7 @@ def test_sound_is_within_where_there_is_a_picture_and_a_sync_point_where_there_i
     assert see(entries, sound) is Entry.WITHIN
     packager = Packager()
     alone = Entries()
-    see(alone, packager.describe(None, mp4.Audio(AAC_CONFIG, 44_100, 2), {}).data)
+    see(alone, packager.describe({}, mp4.Audio(AAC_CONFIG, 44_100, 2)).data)
     assert see(alone, packager.sound(0, b"AAC", t_in_us=0).data) is Entry.SYNC
 
 

@@ -3,10 +3,12 @@
 import pytest
 
 from ngage.video import message
+from ngage.video.assembly import Assembly
 from ngage.video.message import Flag, Type
 from ngage.video.passthrough import HELD_UNITS_MAX, HOLD_TICKS, Passthrough
+from ngage.video.placed import Lost, Picture, Sound, Tracks
 from ngage.video.units import AudioConfig, AudioUnit, Ended, Metadata, VideoConfig, VideoUnit
-from tests.helpers.media import AVCC
+from tests.helpers.media import AVCC, PPS_1, SPS_SMALL, record
 
 VIDEO = VideoConfig(0, AVCC, 64, 48)
 AUDIO = AudioConfig(0, b"\x12\x10", 44_100, 2)
@@ -18,15 +20,28 @@ class Publisher:
     def __init__(self):
         self.passthrough = Passthrough()
         self.passthrough.begin()
+        self.assembly = Assembly()
         self.now = 0
 
     def send(self, *units):
         parts = [
             part
             for unit in units
-            for part in self.passthrough.accept(unit, now=self.now, t_in_us=77)
+            for placed in self.passthrough.accept(unit, now=self.now, t_in_us=77)
+            for part in self.assembled(placed)
         ]
         return [message.parse(part.data) for part in parts]
+
+    def assembled(self, placed):
+        match placed:
+            case Tracks():
+                return self.assembly.describe(placed)
+            case Picture():
+                return self.assembly.picture(placed)
+            case Sound():
+                return self.assembly.sound(placed)
+            case Lost():
+                return self.assembly.interrupt()
 
 
 def picture(n, key=False, cts=0):
@@ -119,7 +134,7 @@ def test_who_comes_back_continues_the_timeline_and_says_that_something_is_missin
 def test_the_timeline_is_a_new_one_only_where_the_tracks_have_changed():
     publisher = started()
     timelines = []
-    for video in (VIDEO, VIDEO, VideoConfig(0, AVCC, 128, 96)):
+    for video in (VIDEO, VIDEO, VideoConfig(0, record(SPS_SMALL, PPS_1), 320, 240)):
         publisher.passthrough.begin()
         (init,) = publisher.send(video, AUDIO)
         timelines.append(message.parse_tracks(init.payload)[0]["timeline"])
@@ -152,8 +167,57 @@ def test_a_picture_that_goes_back_is_dropped_with_all_that_may_need_it():
     assert len(publisher.send(picture(8, key=True), picture(9))) == 2
 
 
-def test_other_tracks_and_the_end_leave_the_programme_alone():
+def test_other_sound_and_the_end_leave_the_programme_alone():
     publisher = started()
-    other = VideoUnit(3, 0, 0, True, b"x")
-    assert publisher.send(VideoConfig(3, AVCC, 64, 48), other, Ended("bye")) == []
-    assert publisher.passthrough.dropped == 1
+    other = AudioUnit(3, 0, b"x")
+    assert publisher.send(AudioConfig(3, b"\x12\x10", 44_100, 2), other, Ended("bye")) == []
+
+
+SMALL = VideoConfig(1, record(SPS_SMALL, PPS_1), 320, 240)
+LARGE = VideoConfig(2, AVCC, 640, 360)
+
+
+def of(config, n, key=False):
+    return VideoUnit(config.track, n * 3000, 0, key, b"\0\0\0\1P")
+
+
+def test_several_tracks_are_renditions_in_the_order_of_their_height():
+    publisher = Publisher()
+    assert publisher.send(SMALL, LARGE) == []
+    (init,) = publisher.send(AUDIO)
+    tracks = message.parse_tracks(init.payload)[0]["tracks"]
+    assert [(track["id"], track.get("height")) for track in tracks] == [
+        (0, 360),
+        (1, 240),
+        (64, None),
+    ]
+    assert publisher.send(of(SMALL, 0, True)) == []
+    shown = publisher.send(of(LARGE, 0, True), of(LARGE, 1), of(SMALL, 1))
+    assert [(m.rendition, m.flags, m.pts_us) for m in shown] == [
+        (0, Flag.KEY, 0),
+        (1, Flag.KEY, 0),
+        (0, Flag.NONE, 33_333),
+        (1, Flag.NONE, 33_333),
+    ]
+
+
+def test_a_track_that_is_named_later_joins_at_a_key_frame():
+    publisher = Publisher()
+    (first,) = publisher.send(LARGE, AUDIO)
+    publisher.send(of(LARGE, 0, True))
+    (second,) = publisher.send(SMALL)
+    timelines = {message.parse_tracks(m.payload)[0]["timeline"] for m in (first, second)}
+    assert len(timelines) == 1
+    assert kinds(publisher.send(of(SMALL, 1), of(LARGE, 1))) == [(Type.MEDIA, 0)]
+    shown = publisher.send(of(LARGE, 2, True), of(SMALL, 2, True))
+    assert [(m.rendition, m.flags) for m in shown] == [(0, Flag.KEY), (1, Flag.KEY)]
+
+
+def test_a_jump_of_time_is_one_for_all_tracks():
+    publisher = Publisher()
+    publisher.send(SMALL, LARGE, AUDIO, of(LARGE, 0, True), of(SMALL, 0, True))
+    assert publisher.send(of(LARGE, 100_000), of(SMALL, 100_000)) == []
+    shown = publisher.send(of(LARGE, 100_001, True), of(SMALL, 100_001, True))
+    broken = Flag.KEY | Flag.DISCONTINUITY
+    assert [(m.rendition, m.flags) for m in shown] == [(0, broken), (1, broken)]
+    assert shown[0].pts_us == shown[1].pts_us

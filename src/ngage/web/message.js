@@ -19,7 +19,7 @@ function parse(data) {
 }
 
 // { timeline, tracks: [{ id, kind, mime, init, ... }] }, init being the bytes of its init segment.
-export function parseInit(payload) {
+function parseInit(payload) {
   const length = new DataView(payload.buffer, payload.byteOffset).getUint32(0, true);
   const about = JSON.parse(new TextDecoder().decode(payload.subarray(4, 4 + length)));
   let at = 4 + length;
@@ -30,16 +30,18 @@ export function parseInit(payload) {
   return { timeline: about.timeline, tracks };
 }
 
-// Messages of one rendition in order: how many are missing, and whether a decoder can take this one.
+// Messages of one track in order: how many are missing, and whether a decoder can take this one.
 export class Sequence {
   constructor() {
     this.next = null;
     this.needsKey = true;
   }
 
-  // Returns [missing before this one, whether it can be used].
+  // Returns [missing before this one, whether it can be used]. What was there before cannot: who
+  // connects again, or changes to another rung, gets some messages twice.
   take(seq, isKey) {
-    const missing = this.next === null ? 0 : (seq - this.next) >>> 0;
+    const missing = this.next === null ? 0 : (seq - this.next) | 0;
+    if (missing < 0) return [0, false];
     this.next = (seq + 1) >>> 0;
     if (missing) this.needsKey = true;
     if (this.needsKey && !isKey) return [missing + 1, false];
@@ -48,12 +50,12 @@ export class Sequence {
   }
 }
 
-// To the player's init(payload) or media(message). Returns false for the end of the event.
-export function deliver(player, data) {
+// To the handler that is for it: init(about), media(message) or end().
+export function deliver(handlers, data) {
   const message = parse(data);
-  if (message.type === INIT) player.init(message.payload);
-  else if (message.type === MEDIA) player.media(message);
-  return message.type !== END;
+  if (message.type === INIT) handlers.init(parseInit(message.payload));
+  else if (message.type === MEDIA) handlers.media(message);
+  else if (message.type === END) handlers.end();
 }
 
 // What a decoder needs beside the stream, out of an init segment: avcC, or AudioSpecificConfig.

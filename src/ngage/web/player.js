@@ -73,16 +73,20 @@ function choosePlayer(video) {
 const player = choosePlayer(element("video"));
 if (player?.media) {
   stats.askedAt = performance.now();
+  const ended = (reason) => setState("ended", reason || "The event has ended.");
+  const handlers = {
+    init: (about) => player.init(about),
+    media: (message) => player.media(message),
+    end: ended,
+  };
   const feed = new Feed(channel, {
     open: () => setState(player.started ? "live" : "waiting"),
-    message: (data) => {
-      if (!deliver(player, data)) setState("ended", "The event has ended.");
-    },
+    message: (data) => deliver(handlers, data),
     lost: () => {
       stats.reconnects++;
       setState("reconnecting");
     },
-    end: (reason) => setState("ended", reason || "The event has ended."),
+    end: ended,
   });
   player.onbroken = () => feed.restart();
 }

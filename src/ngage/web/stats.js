@@ -1,8 +1,8 @@
-// What the page shows and tests read. Delays in milliseconds.
+// What the page shows and tests read. Delays in milliseconds; `rendition` is the one on the screen.
 
 export const stats = {
   state: "connecting", notice: "", engine: "", delayMs: null, aheadMs: null, targetMs: null,
-  mediaTime: null, frames: 0, dropped: 0, skipped: 0, stalls: 0, reconnects: 0,
+  mediaTime: null, rendition: null, frames: 0, dropped: 0, skipped: 0, stalls: 0, reconnects: 0,
   viewers: null, clocksDiffer: false,
 };
 window.ngage = stats;

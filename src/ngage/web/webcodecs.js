@@ -1,7 +1,8 @@
 // Plays with WebCodecs: each picture is shown as soon as it is decoded, with no buffer in between.
 // The price is that it moves as the network does.
 
-import { CHUNK_HEAD_BYTES, Sequence, decoderConfig, parseInit } from "./message.js";
+import { Ladder, sortTracks } from "./ladder.js";
+import { CHUNK_HEAD_BYTES, decoderConfig } from "./message.js";
 import { Sound } from "./sound.js";
 import { Delays, setState, stats } from "./stats.js";
 
@@ -20,7 +21,7 @@ export class WebCodecsPlayer {
     video.replaceWith(this.canvas);
     this.context = this.canvas.getContext("2d", { alpha: false });
     this.timeline = null;
-    this.pictures = null;
+    this.pictures = new Map();
     this.sound = new Sound();
     this.stamps = new Map();
     this.delays = new Delays();
@@ -31,56 +32,62 @@ export class WebCodecsPlayer {
     stats.aheadMs = stats.targetMs = 0;
   }
 
-  init(payload) {
-    const { timeline, tracks } = parseInit(payload);
-    if (timeline === this.timeline) return;
+  init({ timeline, tracks }) {
+    const [pictures, sound] = sortTracks(tracks, () => true);
+    const goesOn = timeline === this.timeline && sound?.id === this.sound.track?.rendition;
+    this.pictures = pictures;
+    if (goesOn) return;
     this.timeline = timeline;
-    if (this.pictures?.decoder.state === "configured") this.pictures.decoder.close();
-    this.pictures = null;
-    this.sound.close();
+    this.ladder = new Ladder();
+    this.described = null;
     this.stamps.clear();
-    for (const track of tracks) {
-      const codec = track.mime.match(/codecs="([^"]+)"/)[1];
-      const description = decoderConfig(track.init);
-      if (track.kind === "video") this.open(track.id, { codec, description });
-      else this.sound.open(track.id, { codec, description });
-    }
-  }
-
-  open(rendition, config) {
-    const decoder = new VideoDecoder({
+    this.newest?.close();
+    this.newest = null;
+    this.drawn = -1;
+    if (this.decoder?.state === "configured") this.decoder.close();
+    this.decoder = new VideoDecoder({
       output: (frame) => this.decoded(frame),
       error: () => this.broke(),
     });
-    decoder.configure({ ...config, optimizeForLatency: true });
-    this.pictures = { rendition, decoder, sequence: new Sequence() };
+    this.sound.close();
+    if (sound) this.sound.open(sound.id, config(sound));
   }
 
-  media({ rendition, seq, isKey, pts, tIn, payload }) {
+  media(message) {
+    const { rendition, seq, pts, tIn, payload } = message;
     const sample = payload.subarray(CHUNK_HEAD_BYTES);
-    if (rendition !== this.pictures?.rendition) {
-      this.sound.media(rendition, pts, sample);
-      return;
-    }
-    const { decoder, sequence } = this.pictures;
-    if (decoder.state !== "configured") return;
-    if (decoder.decodeQueueSize > UNDECODED_MAX && !isKey) {
-      sequence.needsKey = true;
+    if (rendition === this.sound.track?.rendition) this.sound.media(seq, pts, sample);
+    else if (this.pictures.has(rendition)) this.see(message, sample);
+    else return;
+    this.delays.received(tIn);
+  }
+
+  see(message, data) {
+    const { rendition, isKey, pts, tIn } = message;
+    if (this.decoder.decodeQueueSize > UNDECODED_MAX && !isKey) {
+      this.ladder.interrupt();
       stats.dropped++;
     }
-    const [missing, usable] = sequence.take(seq, isKey);
+    const [missing, usable] = this.ladder.take(message);
     stats.skipped += missing;
-    this.delays.received(tIn);
     if (!usable) return;
-    this.stamps.set(pts, tIn);
+    if (rendition !== this.described) {
+      this.decoder.configure({ ...config(this.pictures.get(rendition)), optimizeForLatency: true });
+      this.described = rendition;
+    }
+    this.stamps.set(pts, { tIn, rendition });
     if (this.stamps.size > STAMPS_MAX) this.stamps.delete(this.stamps.keys().next().value);
-    decoder.decode(new EncodedVideoChunk({
-      type: isKey ? "key" : "delta", timestamp: pts, data: sample,
-    }));
+    const type = isKey ? "key" : "delta";
+    this.decoder.decode(new EncodedVideoChunk({ type, timestamp: pts, data }));
   }
 
-  // Of what is decoded between two refreshes of the screen, the newest is shown.
+  // Of what is decoded between two refreshes of the screen, the newest is shown. Another rung may
+  // begin with what has been shown already.
   decoded(frame) {
+    if (frame.timestamp <= this.drawn) {
+      frame.close();
+      return;
+    }
     if (this.newest) this.newest.close();
     else requestAnimationFrame(() => this.draw());
     this.newest = frame;
@@ -88,17 +95,22 @@ export class WebCodecsPlayer {
 
   draw() {
     const frame = this.newest;
+    if (!frame) return;
     this.newest = null;
     const { canvas } = this;
     if (canvas.width !== frame.displayWidth || canvas.height !== frame.displayHeight) {
       [canvas.width, canvas.height] = [frame.displayWidth, frame.displayHeight];
     }
     this.context.drawImage(frame, 0, 0, canvas.width, canvas.height);
-    const tIn = this.stamps.get(frame.timestamp);
+    const stamp = this.stamps.get(frame.timestamp);
+    this.drawn = frame.timestamp;
     stats.mediaTime = frame.timestamp / 1e6;
     frame.close();
     stats.frames++;
-    if (tIn !== undefined) this.delays.shown(tIn, Date.now());
+    if (stamp) {
+      stats.rendition = stamp.rendition;
+      this.delays.shown(stamp.tIn, Date.now());
+    }
     if (!this.started) {
       this.started = true;
       setState("live");
@@ -107,7 +119,7 @@ export class WebCodecsPlayer {
 
   broke() {
     this.timeline = null;
-    this.pictures = null;
+    this.pictures = new Map();
     this.onbroken();
   }
 
@@ -128,4 +140,8 @@ export class WebCodecsPlayer {
   play() {}
 
   measure() {}
+}
+
+function config({ mime, init }) {
+  return { codec: mime.match(/codecs="([^"]+)"/)[1], description: decoderConfig(init) };
 }

@@ -2,6 +2,8 @@
 
 const INIT = 1, MEDIA = 2, END = 5;
 const KEY = 1;
+// The rendition of what says that there is no picture from here on.
+export const SOUND_ONLY = 255;
 // What stands before the sample in a chunk: moof, and the head of mdat.
 export const CHUNK_HEAD_BYTES = 112;
 

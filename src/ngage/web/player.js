@@ -5,6 +5,7 @@ import { Feed } from "./feed.js";
 import { deliver } from "./message.js";
 import { MsePlayer } from "./mse.js";
 import { NativePlayer } from "./native.js";
+import { Quality } from "./quality.js";
 import { setState, stats } from "./stats.js";
 import { WebCodecsPlayer } from "./webcodecs.js";
 
@@ -40,6 +41,7 @@ function render() {
   show("clock", stats.clocksDiffer
     ? "The clocks of server and device differ: it counts from the fastest message instead."
     : "It trusts the clocks of the server and of this device.");
+  quality.show(stats.rendition);
   element("sound").disabled = element("fullscreen").disabled = !player?.started;
   const stopped = player?.started && player.stopped;
   show("sound", stopped ? "Play" : player?.muted ?? true ? "Turn sound on" : "Turn sound off");
@@ -71,16 +73,24 @@ function choosePlayer(video) {
 }
 
 const player = choosePlayer(element("video"));
+const quality = new Quality(element("quality"), (text) => feed?.send(text));
+let feed = null;
 if (player?.media) {
   stats.askedAt = performance.now();
   const ended = (reason) => setState("ended", reason || "The event has ended.");
   const handlers = {
-    init: (about) => player.init(about),
+    init: (about) => {
+      quality.offer(about.tracks);
+      player.init(about);
+    },
     media: (message) => player.media(message),
     end: ended,
   };
-  const feed = new Feed(channel, {
-    open: () => setState(player.started ? "live" : "waiting"),
+  feed = new Feed(channel, {
+    open: () => {
+      setState(player.started ? "live" : "waiting");
+      quality.connected();
+    },
     message: (data) => deliver(handlers, data),
     lost: () => {
       stats.reconnects++;

@@ -1,6 +1,6 @@
 // `ngage.video.v1` (docs/reference/video-v1.md) as a browser reads it. Times in microseconds.
 
-const INIT = 1, MEDIA = 2, END = 5;
+const INIT = 1, MEDIA = 2, TIMED = 3, END = 5;
 const KEY = 1;
 // The rendition of what says that there is no picture from here on.
 export const SOUND_ONLY = 255;
@@ -52,11 +52,12 @@ export class Sequence {
   }
 }
 
-// To the handler that is for it: init(about), media(message) or end().
+// To the handler that is for it: init(about), media(message), timed(message) or end().
 export function deliver(handlers, data) {
   const message = parse(data);
   if (message.type === INIT) handlers.init(parseInit(message.payload));
   else if (message.type === MEDIA) handlers.media(message);
+  else if (message.type === TIMED) handlers.timed(message);
   else if (message.type === END) handlers.end();
 }
 

@@ -23,8 +23,9 @@ export class MsePlayer extends ElementPlayer {
     return "ManagedMediaSource" in window || "MediaSource" in window;
   }
 
-  constructor(video) {
+  constructor(video, cues) {
     super(video, "mse");
+    this.cues = cues;
     this.Source = window.ManagedMediaSource || window.MediaSource;
     this.forget();
     this.target = TARGET_MIN;
@@ -199,7 +200,9 @@ export class MsePlayer extends ElementPlayer {
 
   // mediaTime is the pts of the frame on the screen, its microseconds rounded somewhere.
   shown(mediaTime, unixMs) {
+    if (!this.started) return;
     const pts = mediaTime * 1e6 + 1000;
+    this.cues.reached(pts);
     const stamp = this.stamps.findLast((one) => one.pts <= pts);
     if (!stamp) return;
     stats.rendition = stamp.rendition;

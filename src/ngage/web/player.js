@@ -1,6 +1,8 @@
 // The page: picks a player and shows how it is doing. `?player=webcodecs` is the one with the least
 // delay, `?channel=NAME` another channel.
 
+import { captionCues } from "./caption.js";
+import { Cues } from "./cues.js";
 import { Feed } from "./feed.js";
 import { deliver } from "./message.js";
 import { MsePlayer } from "./mse.js";
@@ -53,7 +55,6 @@ function connectControls() {
     else player.muted = !player.muted;
     render();
   });
-  const stage = document.querySelector(".stage");
   element("fullscreen").hidden = !stage.requestFullscreen;
   element("fullscreen").addEventListener("click", () => {
     if (document.fullscreenElement) document.exitFullscreen();
@@ -61,18 +62,20 @@ function connectControls() {
   });
 }
 
-function choosePlayer(video) {
+function choosePlayer(video, cues) {
   const wanted = query.get("player");
   if (WebCodecsPlayer.isSupported && (wanted === "webcodecs" || !MsePlayer.isSupported)) {
-    return new WebCodecsPlayer(video);
+    return new WebCodecsPlayer(video, cues);
   }
-  if (MsePlayer.isSupported) return new MsePlayer(video);
+  if (MsePlayer.isSupported) return new MsePlayer(video, cues);
   if (NativePlayer.isSupported) return new NativePlayer(video, channel);
   setState("unsupported", "This browser has no way to play live video.");
   return null;
 }
 
-const player = choosePlayer(element("video"));
+const stage = document.querySelector(".stage");
+const cues = new Cues(stage);
+const player = choosePlayer(element("video"), cues);
 const quality = new Quality(element("quality"), (text) => feed?.send(text));
 let feed = null;
 if (player?.media) {
@@ -80,10 +83,12 @@ if (player?.media) {
   const ended = (reason) => setState("ended", reason || "The event has ended.");
   const handlers = {
     init: (about) => {
+      cues.begin(about.timeline);
       quality.offer(about.tracks);
       player.init(about);
     },
     media: (message) => player.media(message),
+    timed: (message) => cues.take(message),
     end: ended,
   };
   feed = new Feed(channel, {
@@ -101,6 +106,7 @@ if (player?.media) {
   player.onbroken = () => feed.restart();
 }
 connectControls();
+captionCues(stage, element("caption"));
 new Feed(`${channel}:info`, {
   message: (text) => {
     const info = JSON.parse(text);

@@ -15,7 +15,8 @@ export class WebCodecsPlayer {
     return "VideoDecoder" in window;
   }
 
-  constructor(video) {
+  constructor(video, cues) {
+    this.cues = cues;
     this.canvas = document.createElement("canvas");
     this.canvas.id = "canvas";
     video.replaceWith(this.canvas);
@@ -104,6 +105,7 @@ export class WebCodecsPlayer {
     this.context.drawImage(frame, 0, 0, canvas.width, canvas.height);
     const stamp = this.stamps.get(frame.timestamp);
     this.drawn = frame.timestamp;
+    this.cues.reached(frame.timestamp);
     stats.mediaTime = frame.timestamp / 1e6;
     frame.close();
     stats.frames++;

@@ -3,13 +3,15 @@
 import pytest
 
 pytest.importorskip("av")
-from tests.helpers.ladder import SIZES, LiveLadder
+from tests.helpers.ladder import SIZES, SOUND_ONLY, SOUND_ONLY_RUNG, LiveLadder
 from tests.helpers.page import address, assert_clock_runs, assert_moves_on, assert_plays, until
 
 pytestmark = pytest.mark.browser
 
 SOUND = 64
+SLOW = "Sound only: the connection is slow"
 HIGH, LOW = SIZES
+POSITION = {"mse": "document.querySelector('video').currentTime", "webcodecs": "ngage.mediaTime"}
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +95,70 @@ def test_a_hole_in_the_sound_is_survived(show, watch, look):
     assert_moves_on([*before, *after])
     assert_plays(after[-20:])
     assert page.evaluate("() => ngage.skipped") == 0
+
+
+def notice(page, text):
+    until(page, f"document.getElementById('message').textContent === '{text}'")
+
+
+def pass_seconds(page, engine, seconds):
+    """Of the programme, as the player plays it."""
+    end = page.evaluate(f"() => {POSITION[engine]}") + seconds
+    until(page, f"{POSITION[engine]} >= {end}")
+
+
+def test_where_there_is_sound_only_it_goes_on_and_so_does_the_picture_after_it(
+    show, engine, watch, look
+):
+    page = watch()
+    before = look(page, 5)
+    show.rung = SOUND_ONLY_RUNG
+    until(page, f"ngage.rendition === {SOUND_ONLY}")
+    notice(page, SLOW)
+    pass_seconds(page, engine, 4)
+    assert page.evaluate("() => [ngage.state, ngage.reconnects]") == ["live", 0]
+    show.rung = 1
+    until(page, "ngage.rendition === 1")
+    notice(page, "")
+    after = look(page, 30)
+    assert sizes(after[-1:]) == [LOW]
+    assert_clock_runs([*before, *after])
+    if engine == "mse":
+        assert page.evaluate("() => document.querySelector('video').buffered.length") == 1
+
+
+def test_who_comes_while_there_is_sound_only_hears_it_and_then_sees(show, engine, open_page, look):
+    first = open_page(f"{address(show)}?player={engine}")
+    show.rung = SOUND_ONLY_RUNG
+    until(first, f"ngage.rendition === {SOUND_ONLY}")
+    page = open_page(f"{address(show)}?player={engine}")
+    until(page, f"ngage.rendition === {SOUND_ONLY}")
+    notice(page, SLOW)
+    page.get_by_role("button", name="Turn sound on").click()
+    pass_seconds(page, engine, 1)
+    if engine == "mse":
+        assert page.evaluate("() => document.querySelector('video').webkitAudioDecodedByteCount")
+    show.rung = 0
+    until(page, "ngage.rendition === 0")
+    notice(page, "")
+    frames = look(page, 30)
+    assert_plays(frames)
+    assert sizes(frames[:1]) == [HIGH]
+
+
+def test_sound_only_says_whether_it_was_chosen(show, watch):
+    page = watch()
+    page.get_by_role("combobox", name="Quality").select_option("Sound only")
+    show.rung = SOUND_ONLY_RUNG
+    notice(page, "Sound only, as chosen")
+    page.get_by_role("combobox", name="Quality").select_option(value="auto")
+    notice(page, SLOW)
+    until(page, "document.querySelector('select').selectedOptions[0].text === 'Auto, sound only'")
+
+
+def test_cues_come_while_there_is_sound_only(show, engine, watch):
+    page = watch()
+    show.rung = SOUND_ONLY_RUNG
+    until(page, f"ngage.rendition === {SOUND_ONLY}")
+    show.cue({"text": "still here"}, 500_000)
+    until(page, "document.getElementById('caption').textContent === 'still here'")

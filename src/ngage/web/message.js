@@ -61,6 +61,24 @@ export function deliver(handlers, data) {
   else if (message.type === END) handlers.end();
 }
 
+// Places in the head of a chunk: the time in tfdt; duration and composition offset in trun.
+const TIME = 60, DURATION = 88, OFFSET = 100;
+const US_PER_TICK = 100 / 9;
+
+export function videoDuration(chunk) {
+  return new DataView(chunk.buffer, chunk.byteOffset).getUint32(DURATION) * US_PER_TICK;
+}
+
+// The chunk of a key frame once more: shown from `pts` on.
+export function still(chunk, pts, duration) {
+  const copy = chunk.slice();
+  const view = new DataView(copy.buffer);
+  view.setBigUint64(TIME, BigInt(Math.round(pts / US_PER_TICK)));
+  view.setUint32(DURATION, Math.round(duration / US_PER_TICK));
+  view.setInt32(OFFSET, 0);
+  return copy;
+}
+
 // What a decoder needs beside the stream, out of an init segment: avcC, or AudioSpecificConfig.
 export function decoderConfig(init) {
   const avcc = boxBody(init, "avcC");

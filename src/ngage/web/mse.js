@@ -2,7 +2,7 @@
 
 import { ElementPlayer } from "./element.js";
 import { Ladder, sortTracks } from "./ladder.js";
-import { Sequence } from "./message.js";
+import { SOUND_ONLY, Sequence, still, videoDuration } from "./message.js";
 import { Delays, setState, stats } from "./stats.js";
 import { Track } from "./track.js";
 
@@ -17,6 +17,9 @@ const SEEK_OVER = 1.5;
 const RATES = [[0.3, 1.5], [0.15, 1.15], [0.07, 1.04]];
 const ARRIVED = 0.02;
 const STAMPS_MAX = 900;
+// A picture that stands is shown anew each second, and not near where a key frame is due: Chromium
+// has decoded it by then, and what replaces it would wait for the next key frame.
+const STILL_US = 1_000_000, STILL_PAST_KEY_US = 100_000, SOUND_FRAME_US = 25_000;
 
 export class MsePlayer extends ElementPlayer {
   static get isSupported() {
@@ -44,7 +47,7 @@ export class MsePlayer extends ElementPlayer {
   forget() {
     this.timeline = null;
     this.pictures = new Map();
-    this.sound = undefined;
+    this.sound = this.picture = undefined;
     this.parts = [];
   }
 
@@ -62,14 +65,17 @@ export class MsePlayer extends ElementPlayer {
     if (picture && !pictures.size) {
       setState("unsupported", `This browser cannot play ${picture.mime}.`);
     }
-    this.build();
+    this.parts = [];
+    this.picture = undefined;
+    if (!pictures.size) this.build();
   }
 
-  // Another source; the rungs of the ladder take turns in its one buffer for pictures.
-  build() {
-    const [highest] = this.pictures.values();
-    this.picture = highest && new Track(highest.mime);
-    this.described = null;
+  // Another source, as the first message needs it: no buffer can be added later. The rungs of the
+  // ladder, of which `track` is one, take turns in the one for pictures.
+  build(track) {
+    this.picture = track && new Track(track.mime);
+    this.described = this.key = null;
+    this.pictureEnd = 0;
     this.hearing = this.sound && new Track(this.sound.mime);
     this.hearing?.push(this.sound.init);
     const parts = this.parts = [this.picture, this.hearing].filter(Boolean);
@@ -96,28 +102,61 @@ export class MsePlayer extends ElementPlayer {
 
   media(message) {
     if (message.rendition === this.sound?.id) this.hear(message);
+    else if (message.rendition === SOUND_ONLY) this.hide(message);
     else if (this.pictures.has(message.rendition)) this.see(message);
     else return;
     this.delays.received(message.tIn);
     this.pump();
   }
 
-  hear({ seq, payload }) {
+  hear({ seq, pts, tIn, payload }) {
     const [, usable] = this.sequence.take(seq, true);
-    if (usable) this.hearing.push(payload);
+    if (!usable || !this.parts.length) return;
+    this.hearing.push(payload);
+    if (!this.isSoundOnly) return;
+    this.stamp(pts, tIn, SOUND_ONLY);
+    const behind = pts + SOUND_FRAME_US - this.pictureEnd;
+    if (behind > 0) this.stand(this.pictureEnd + Math.ceil(behind / STILL_US) * STILL_US);
+  }
+
+  get isSoundOnly() {
+    return this.ladder?.rendition === SOUND_ONLY;
+  }
+
+  hide(message) {
+    const wasSoundOnly = this.isSoundOnly;
+    this.ladder.take(message);
+    if (!this.parts.length) this.build();
+    if (!this.sound) stats.rendition = SOUND_ONLY;
+    else if (!wasSoundOnly) this.stand(message.pts + STILL_US + STILL_PAST_KEY_US);
+  }
+
+  // A buffer of pictures that runs dry would stop the sound too, and a source without one begins
+  // with silence. So the last key frame is shown again and again.
+  stand(until) {
+    if (!this.picture || until <= this.pictureEnd) return;
+    this.picture.push(still(this.key, this.pictureEnd, until - this.pictureEnd));
+    this.pictureEnd = until;
   }
 
   see(message) {
-    const { rendition, pts, tIn, payload } = message;
+    const { rendition, isKey, pts, tIn, payload } = message;
     const [missing, usable] = this.ladder.take(message);
     stats.skipped += missing;
     if (!usable) return;
+    if (!this.picture) this.build(this.pictures.get(rendition));
     const init = rendition === this.described ? [] : [this.pictures.get(rendition).init];
     if (!this.picture.push(...init, payload)) {
       this.ladder.interrupt();
       return;
     }
     this.described = rendition;
+    if (isKey) this.key = payload;
+    this.pictureEnd = Math.max(this.pictureEnd, pts + videoDuration(payload));
+    this.stamp(pts, tIn, rendition);
+  }
+
+  stamp(pts, tIn, rendition) {
     this.stamps.push({ pts, tIn, rendition });
     if (this.stamps.length > STAMPS_MAX) this.stamps.splice(0, STAMPS_MAX / 3);
   }
@@ -210,7 +249,8 @@ export class MsePlayer extends ElementPlayer {
   }
 
   measure() {
-    if (!this.video.requestVideoFrameCallback) this.shown(this.video.currentTime, Date.now());
+    const isBlind = !this.video.requestVideoFrameCallback || document.hidden;
+    if (isBlind || this.isSoundOnly) this.shown(this.video.currentTime, Date.now());
     super.measure();
   }
 }

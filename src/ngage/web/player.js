@@ -31,9 +31,10 @@ function show(id, text) {
 function render() {
   show("state", TEXT[stats.state]);
   element("state").dataset.state = stats.state;
-  show("message", stats.notice);
-  element("message").hidden = !stats.notice;
   player?.measure();
+  const notice = stats.notice || quality.notice(stats.rendition);
+  show("message", notice);
+  element("message").hidden = !notice;
   show("delay", (stats.clocksDiffer ? "≈ " : "") + milliseconds(stats.delayMs));
   show("ahead", milliseconds(stats.aheadMs));
   for (const figure of ["frames", "dropped", "skipped"]) {

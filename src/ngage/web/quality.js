@@ -58,6 +58,13 @@ export class Quality {
     if (this.wished) this.wish();
   }
 
+  // What there is to say where the picture is.
+  notice(rendition) {
+    if (rendition !== SOUND_ONLY) return "";
+    if (!this.labels.has(SOUND)) return "No picture: the connection is slow";
+    return this.wantsSoundOnly ? "Sound only, as chosen" : "Sound only: the connection is slow";
+  }
+
   // The rendition on the screen now.
   show(rendition) {
     const on = rendition === SOUND_ONLY ? SOUND : String(rendition);

@@ -2,7 +2,7 @@
 // The price is that it moves as the network does.
 
 import { Ladder, sortTracks } from "./ladder.js";
-import { CHUNK_HEAD_BYTES, decoderConfig } from "./message.js";
+import { CHUNK_HEAD_BYTES, SOUND_ONLY, decoderConfig } from "./message.js";
 import { Sound } from "./sound.js";
 import { Delays, setState, stats } from "./stats.js";
 
@@ -58,9 +58,21 @@ export class WebCodecsPlayer {
     const { rendition, seq, pts, tIn, payload } = message;
     const sample = payload.subarray(CHUNK_HEAD_BYTES);
     if (rendition === this.sound.track?.rendition) this.sound.media(seq, pts, sample);
+    else if (rendition === SOUND_ONLY) this.ladder.take(message);
     else if (this.pictures.has(rendition)) this.see(message, sample);
     else return;
     this.delays.received(tIn);
+    if (this.ladder.rendition === SOUND_ONLY) this.goOn(pts, SOUND_ONLY);
+  }
+
+  // What is on the screen, or heard, now.
+  goOn(pts, rendition) {
+    stats.mediaTime = pts / 1e6;
+    stats.rendition = rendition;
+    this.cues.reached(pts);
+    if (this.started) return;
+    this.started = true;
+    setState("live");
   }
 
   see(message, data) {
@@ -105,18 +117,10 @@ export class WebCodecsPlayer {
     this.context.drawImage(frame, 0, 0, canvas.width, canvas.height);
     const stamp = this.stamps.get(frame.timestamp);
     this.drawn = frame.timestamp;
-    this.cues.reached(frame.timestamp);
-    stats.mediaTime = frame.timestamp / 1e6;
     frame.close();
     stats.frames++;
-    if (stamp) {
-      stats.rendition = stamp.rendition;
-      this.delays.shown(stamp.tIn, Date.now());
-    }
-    if (!this.started) {
-      this.started = true;
-      setState("live");
-    }
+    if (stamp) this.delays.shown(stamp.tIn, Date.now());
+    this.goOn(this.drawn, stamp?.rendition ?? stats.rendition);
   }
 
   broke() {

@@ -39,6 +39,7 @@ class LiveLadder:
         self.rung = 0
         self.public = ("", 0)
         self._ready: Future[None] = Future()
+        self.report()
         self._thread = threading.Thread(target=self._run, name="ladder", daemon=True)
         self._loop: asyncio.AbstractEventLoop
         self._end: asyncio.Event
@@ -84,9 +85,8 @@ class LiveLadder:
         self._loop.call_soon_threadsafe(self._describe)
 
     def report(self, **about: object) -> None:
-        """What the page is told beside the picture."""
-        info = {"viewers": 1, "delay_ms": None, "dropped": 0, "notice": "", **about}
-        self._loop.call_soon_threadsafe(lambda: self._info.publish(json.dumps(info)))
+        """What the page is told beside the picture, each second from now on."""
+        self._about = {"viewers": 1, "delay_ms": None, "dropped": 0, "notice": "", **about}
 
     # In the thread
 
@@ -139,6 +139,7 @@ class LiveLadder:
         self._group(SOUND_ONLY_RUNG, sounds, silent)
         if key:
             self._carried = self.rung
+            self._info.publish(json.dumps(self._about))
         for media in sounds:
             self._publish(media)
         if self._carried < SOUND_ONLY_RUNG or key:

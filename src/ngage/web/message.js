@@ -1,4 +1,5 @@
-// `ngage.video.v1` (docs/reference/video-v1.md) as a browser reads it. Times in microseconds.
+// `ngage.video.v1` (docs/reference/video-v1.md) as a browser reads it. Times in microseconds, but
+// when a message arrived: Unix time in milliseconds.
 
 const INIT = 1, MEDIA = 2, TIMED = 3, END = 5;
 const KEY = 1;
@@ -16,6 +17,7 @@ function parse(data) {
     seq: view.getUint32(4, true),
     pts: Number(view.getBigUint64(8, true)),
     tIn: Number(view.getBigUint64(16, true)),
+    arrivedMs: Date.now(),
     payload: new Uint8Array(data, view.getUint8(3) * 8),
   };
 }

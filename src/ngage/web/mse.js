@@ -105,16 +105,17 @@ export class MsePlayer extends ElementPlayer {
     else if (message.rendition === SOUND_ONLY) this.hide(message);
     else if (this.pictures.has(message.rendition)) this.see(message);
     else return;
-    this.delays.received(message.tIn);
+    this.delays.received(message);
     this.pump();
   }
 
-  hear({ seq, pts, tIn, payload }) {
+  hear(message) {
+    const { seq, pts, payload } = message;
     const [, usable] = this.sequence.take(seq, true);
     if (!usable || !this.parts.length) return;
     this.hearing.push(payload);
     if (!this.isSoundOnly) return;
-    this.stamp(pts, tIn, SOUND_ONLY);
+    this.stamp(message, SOUND_ONLY);
     const behind = pts + SOUND_FRAME_US - this.pictureEnd;
     if (behind > 0) this.stand(this.pictureEnd + Math.ceil(behind / STILL_US) * STILL_US);
   }
@@ -140,7 +141,7 @@ export class MsePlayer extends ElementPlayer {
   }
 
   see(message) {
-    const { rendition, isKey, pts, tIn, payload } = message;
+    const { rendition, isKey, pts, payload } = message;
     const [missing, usable] = this.ladder.take(message);
     stats.skipped += missing;
     if (!usable) return;
@@ -153,11 +154,11 @@ export class MsePlayer extends ElementPlayer {
     this.described = rendition;
     if (isKey) this.key = payload;
     this.pictureEnd = Math.max(this.pictureEnd, pts + videoDuration(payload));
-    this.stamp(pts, tIn, rendition);
+    this.stamp(message, rendition);
   }
 
-  stamp(pts, tIn, rendition) {
-    this.stamps.push({ pts, tIn, rendition });
+  stamp({ pts, tIn, arrivedMs }, rendition) {
+    this.stamps.push({ pts, tIn, arrivedMs, rendition });
     if (this.stamps.length > STAMPS_MAX) this.stamps.splice(0, STAMPS_MAX / 3);
   }
 
@@ -245,7 +246,7 @@ export class MsePlayer extends ElementPlayer {
     const stamp = this.stamps.findLast((one) => one.pts <= pts);
     if (!stamp) return;
     stats.rendition = stamp.rendition;
-    this.delays.shown(stamp.tIn, unixMs);
+    this.delays.shown(stamp, unixMs);
   }
 
   measure() {

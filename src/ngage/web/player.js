@@ -3,11 +3,13 @@
 
 import { captionCues } from "./caption.js";
 import { Cues } from "./cues.js";
+import { element, milliseconds, show } from "./dom.js";
 import { Feed } from "./feed.js";
 import { deliver } from "./message.js";
 import { MsePlayer } from "./mse.js";
 import { NativePlayer } from "./native.js";
 import { Quality } from "./quality.js";
+import { showStages } from "./stages.js";
 import { setState, stats } from "./stats.js";
 import { WebCodecsPlayer } from "./webcodecs.js";
 
@@ -18,15 +20,6 @@ const TEXT = {
   connecting: "Connecting", waiting: "Waiting for a picture", live: "Live", paused: "Paused",
   reconnecting: "Reconnecting", ended: "Ended", unsupported: "Not supported", failed: "No picture",
 };
-const element = (id) => document.getElementById(id);
-
-function milliseconds(value) {
-  return value === null ? "–" : `${Math.round(value)} ms`;
-}
-
-function show(id, text) {
-  if (element(id).textContent !== text) element(id).textContent = text;
-}
 
 function render() {
   show("state", TEXT[stats.state]);
@@ -36,6 +29,7 @@ function render() {
   show("message", notice);
   element("message").hidden = !notice;
   show("delay", (stats.clocksDiffer ? "≈ " : "") + milliseconds(stats.delayMs));
+  showStages(stats);
   show("ahead", milliseconds(stats.aheadMs));
   for (const figure of ["frames", "dropped", "skipped"]) {
     show(figure, stats[figure].toLocaleString());
@@ -106,12 +100,15 @@ if (player?.media) {
   });
   player.onbroken = () => feed.restart();
 }
+element("stages").hidden = !player?.media;
 connectControls();
 captionCues(stage, element("caption"));
 new Feed(`${channel}:info`, {
   message: (text) => {
     const info = JSON.parse(text);
     stats.viewers = info.viewers;
+    stats.madeMs = info.stages?.made ?? null;
+    stats.linkMs = info.stages?.link ?? null;
     if (info.notice) setState("failed", info.notice);
     else if (stats.state === "failed") setState(player?.started ? "live" : "waiting");
   },

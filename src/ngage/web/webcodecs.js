@@ -55,13 +55,13 @@ export class WebCodecsPlayer {
   }
 
   media(message) {
-    const { rendition, seq, pts, tIn, payload } = message;
+    const { rendition, seq, pts, payload } = message;
     const sample = payload.subarray(CHUNK_HEAD_BYTES);
     if (rendition === this.sound.track?.rendition) this.sound.media(seq, pts, sample);
     else if (rendition === SOUND_ONLY) this.ladder.take(message);
     else if (this.pictures.has(rendition)) this.see(message, sample);
     else return;
-    this.delays.received(tIn);
+    this.delays.received(message);
     if (this.ladder.rendition === SOUND_ONLY) this.goOn(pts, SOUND_ONLY);
   }
 
@@ -76,7 +76,7 @@ export class WebCodecsPlayer {
   }
 
   see(message, data) {
-    const { rendition, isKey, pts, tIn } = message;
+    const { rendition, isKey, pts, tIn, arrivedMs } = message;
     if (this.decoder.decodeQueueSize > UNDECODED_MAX && !isKey) {
       this.ladder.interrupt();
       stats.dropped++;
@@ -88,7 +88,7 @@ export class WebCodecsPlayer {
       this.decoder.configure({ ...config(this.pictures.get(rendition)), optimizeForLatency: true });
       this.described = rendition;
     }
-    this.stamps.set(pts, { tIn, rendition });
+    this.stamps.set(pts, { tIn, arrivedMs, rendition });
     if (this.stamps.size > STAMPS_MAX) this.stamps.delete(this.stamps.keys().next().value);
     const type = isKey ? "key" : "delta";
     this.decoder.decode(new EncodedVideoChunk({ type, timestamp: pts, data }));
@@ -119,7 +119,7 @@ export class WebCodecsPlayer {
     this.drawn = frame.timestamp;
     frame.close();
     stats.frames++;
-    if (stamp) this.delays.shown(stamp.tIn, Date.now());
+    if (stamp) this.delays.shown(stamp, Date.now());
     this.goOn(this.drawn, stamp?.rendition ?? stats.rendition);
   }
 

@@ -1,5 +1,6 @@
 // The page: picks a player and shows how it is doing. `?player=webcodecs` is the one with the least
-// delay, `?channel=NAME` another channel.
+// delay, `?channel=NAME` another channel; `?class=` or `data-class` of the body says how often the
+// server sends: `rt` each message at once, `live` and `eco` what has come together meanwhile.
 
 import { captionCues } from "./caption.js";
 import { Cues } from "./cues.js";
@@ -15,6 +16,7 @@ import { WebCodecsPlayer } from "./webcodecs.js";
 
 const query = new URLSearchParams(location.search);
 const channel = query.get("channel") || document.body.dataset.channel;
+const CLASSES = ["rt", "live", "eco"];
 
 const TEXT = {
   connecting: "Connecting", waiting: "Waiting for a picture", live: "Live", paused: "Paused",
@@ -57,6 +59,14 @@ function connectControls() {
   });
 }
 
+function classSuffix() {
+  const wanted = query.get("class") ?? document.body.dataset.class;
+  if (!wanted) return "";
+  if (CLASSES.includes(wanted)) return `~${wanted}`;
+  console.warn(`ngage: no class ${JSON.stringify(wanted)}: there is ${CLASSES.join(", ")}`);
+  return "";
+}
+
 function choosePlayer(video, cues) {
   const wanted = query.get("player");
   if (WebCodecsPlayer.isSupported && (wanted === "webcodecs" || !MsePlayer.isSupported)) {
@@ -86,7 +96,7 @@ if (player?.media) {
     timed: (message) => cues.take(message),
     end: ended,
   };
-  feed = new Feed(channel, {
+  feed = new Feed(channel + classSuffix(), {
     open: () => {
       setState(player.started ? "live" : "waiting");
       quality.connected();

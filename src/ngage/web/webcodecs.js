@@ -104,6 +104,8 @@ export class WebCodecsPlayer {
     if (this.newest) this.newest.close();
     else requestAnimationFrame(() => this.draw());
     this.newest = frame;
+    // Nothing is drawn on a page that nobody sees.
+    if (document.hidden) this.cues.reached(frame.timestamp);
   }
 
   draw() {

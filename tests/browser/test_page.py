@@ -52,6 +52,7 @@ def page(show, screen, scheme, open_page):
     page = open_page(address(show), prepare)
     until(page, f"ngage.rendition === {SOUND_ONLY} && ngage.state === 'live'")
     until(page, "document.getElementById('message').textContent !== ''")
+    until(page, "document.getElementById('state').textContent === 'Live'")
     page.get_by_text("Delay by stage").click()
     return page
 

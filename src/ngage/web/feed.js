@@ -32,6 +32,11 @@ export class Feed {
     socket.onclose = (event) => this.lost(socket, event.code, event.reason);
   }
 
+  // What is said while there is no connection is lost.
+  send(text) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(text);
+  }
+
   // A path that has died tells nobody: silence after the first message counts as a loss.
   watch() {
     if (this.heardAt !== null && performance.now() - this.heardAt > SILENCE_MS) {

@@ -1,7 +1,10 @@
-// `ngage.video.v1` (docs/reference/video-v1.md) as a browser reads it. Times in microseconds.
+// `ngage.video.v1` (docs/reference/video-v1.md) as a browser reads it. Times in microseconds, but
+// when a message arrived: Unix time in milliseconds.
 
-const INIT = 1, MEDIA = 2, END = 5;
+const INIT = 1, MEDIA = 2, TIMED = 3, END = 5;
 const KEY = 1;
+// The rendition of what says that there is no picture from here on.
+export const SOUND_ONLY = 255;
 // What stands before the sample in a chunk: moof, and the head of mdat.
 export const CHUNK_HEAD_BYTES = 112;
 
@@ -14,12 +17,13 @@ function parse(data) {
     seq: view.getUint32(4, true),
     pts: Number(view.getBigUint64(8, true)),
     tIn: Number(view.getBigUint64(16, true)),
+    arrivedMs: Date.now(),
     payload: new Uint8Array(data, view.getUint8(3) * 8),
   };
 }
 
 // { timeline, tracks: [{ id, kind, mime, init, ... }] }, init being the bytes of its init segment.
-export function parseInit(payload) {
+function parseInit(payload) {
   const length = new DataView(payload.buffer, payload.byteOffset).getUint32(0, true);
   const about = JSON.parse(new TextDecoder().decode(payload.subarray(4, 4 + length)));
   let at = 4 + length;
@@ -30,16 +34,18 @@ export function parseInit(payload) {
   return { timeline: about.timeline, tracks };
 }
 
-// Messages of one rendition in order: how many are missing, and whether a decoder can take this one.
+// Messages of one track in order: how many are missing, and whether a decoder can take this one.
 export class Sequence {
   constructor() {
     this.next = null;
     this.needsKey = true;
   }
 
-  // Returns [missing before this one, whether it can be used].
+  // Returns [missing before this one, whether it can be used]. What was there before cannot: who
+  // connects again, or changes to another rung, gets some messages twice.
   take(seq, isKey) {
-    const missing = this.next === null ? 0 : (seq - this.next) >>> 0;
+    const missing = this.next === null ? 0 : (seq - this.next) | 0;
+    if (missing < 0) return [0, false];
     this.next = (seq + 1) >>> 0;
     if (missing) this.needsKey = true;
     if (this.needsKey && !isKey) return [missing + 1, false];
@@ -48,12 +54,31 @@ export class Sequence {
   }
 }
 
-// To the player's init(payload) or media(message). Returns false for the end of the event.
-export function deliver(player, data) {
+// To the handler that is for it: init(about), media(message), timed(message) or end().
+export function deliver(handlers, data) {
   const message = parse(data);
-  if (message.type === INIT) player.init(message.payload);
-  else if (message.type === MEDIA) player.media(message);
-  return message.type !== END;
+  if (message.type === INIT) handlers.init(parseInit(message.payload));
+  else if (message.type === MEDIA) handlers.media(message);
+  else if (message.type === TIMED) handlers.timed(message);
+  else if (message.type === END) handlers.end();
+}
+
+// Places in the head of a chunk: the time in tfdt; duration and composition offset in trun.
+const TIME = 60, DURATION = 88, OFFSET = 100;
+const US_PER_TICK = 100 / 9;
+
+export function videoDuration(chunk) {
+  return new DataView(chunk.buffer, chunk.byteOffset).getUint32(DURATION) * US_PER_TICK;
+}
+
+// The chunk of a key frame once more: shown from `pts` on.
+export function still(chunk, pts, duration) {
+  const copy = chunk.slice();
+  const view = new DataView(copy.buffer);
+  view.setBigUint64(TIME, BigInt(Math.round(pts / US_PER_TICK)));
+  view.setUint32(DURATION, Math.round(duration / US_PER_TICK));
+  view.setInt32(OFFSET, 0);
+  return copy;
 }
 
 // What a decoder needs beside the stream, out of an init segment: avcC, or AudioSpecificConfig.

@@ -1,86 +1,39 @@
 // Plays with Media Source Extensions. Media time in seconds, pts and t_in in microseconds.
 
 import { ElementPlayer } from "./element.js";
-import { Sequence, parseInit } from "./message.js";
+import { Ladder, sortTracks } from "./ladder.js";
+import { SOUND_ONLY, Sequence, still, videoDuration } from "./message.js";
 import { Delays, setState, stats } from "./stats.js";
+import { Track } from "./track.js";
 
 const TARGET_MIN = 0.12, TARGET_MAX = 1.0;
 const STALL_ADDS = 0.1;
 const CALM_MS = 15_000;
 // Decoding the first group of pictures says nothing about the connection.
 const SETTLE_MS = 2_000;
-const KEEP_SECONDS = 10, TRIM_SECONDS = 20;
 const SEEK_OVER = 1.5;
 // [seconds over target, playback rate], first that fits. Each change of rate costs Chromium about
 // 25 ms of sound, so a correction goes on until it has nearly arrived.
 const RATES = [[0.3, 1.5], [0.15, 1.15], [0.07, 1.04]];
 const ARRIVED = 0.02;
-const QUEUE_BYTES_MAX = 16 << 20;
 const STAMPS_MAX = 900;
-
-// One SourceBuffer and what waits for it: appended as one piece when it is free.
-class Track {
-  constructor(buffer, init, isVideo) {
-    this.buffer = buffer;
-    this.isVideo = isVideo;
-    this.queue = [init];
-    this.queuedBytes = init.byteLength;
-    this.sequence = new Sequence();
-    buffer.mode = "segments";
-  }
-
-  // Returns how many messages are missing before this one.
-  push(seq, isKey, payload) {
-    if (this.queuedBytes > QUEUE_BYTES_MAX) this.sequence.needsKey = true;
-    const [missing, usable] = this.sequence.take(seq, isKey);
-    if (usable) {
-      this.queue.push(payload);
-      this.queuedBytes += payload.byteLength;
-    }
-    return missing;
-  }
-
-  pump(currentTime) {
-    if (this.buffer.updating) return;
-    const ranges = this.buffer.buffered;
-    if (ranges.length && ranges.start(0) < currentTime - TRIM_SECONDS) {
-      this.buffer.remove(0, currentTime - KEEP_SECONDS);
-      return;
-    }
-    if (!this.queue.length) return;
-    const waiting = new Uint8Array(this.queuedBytes);
-    let at = 0;
-    for (const piece of this.queue) {
-      waiting.set(piece, at);
-      at += piece.byteLength;
-    }
-    try {
-      this.buffer.appendBuffer(waiting);
-    } catch (error) {
-      if (error.name !== "QuotaExceededError") throw error;
-      this.buffer.remove(0, Math.max(0.001, currentTime - 1));
-      return;
-    }
-    this.queue = [];
-    this.queuedBytes = 0;
-  }
-}
+// A picture that stands is shown anew each second, and not near where a key frame is due: Chromium
+// has decoded it by then, and what replaces it would wait for the next key frame.
+const STILL_US = 1_000_000, STILL_PAST_KEY_US = 100_000, SOUND_FRAME_US = 25_000;
 
 export class MsePlayer extends ElementPlayer {
   static get isSupported() {
     return "ManagedMediaSource" in window || "MediaSource" in window;
   }
 
-  constructor(video) {
+  constructor(video, cues) {
     super(video, "mse");
+    this.cues = cues;
     this.Source = window.ManagedMediaSource || window.MediaSource;
-    this.timeline = null;
-    this.tracks = new Map();
-    this.stamps = [];
+    this.forget();
     this.target = TARGET_MIN;
     stats.targetMs = TARGET_MIN * 1000;
     this.delays = new Delays();
-    this.started = false;
     this.calmSince = performance.now();
     this.onbroken = () => {};
     // ManagedMediaSource opens only for a video that is not handed to another screen.
@@ -91,58 +44,122 @@ export class MsePlayer extends ElementPlayer {
     if (video.requestVideoFrameCallback) this.watchFrames();
   }
 
-  init(payload) {
-    const { timeline, tracks } = parseInit(payload);
-    if (timeline === this.timeline) return;
+  forget() {
+    this.timeline = null;
+    this.pictures = new Map();
+    this.sound = this.picture = undefined;
+    this.parts = [];
+  }
+
+  init({ timeline, tracks }) {
+    const [pictures, sound] = sortTracks(tracks, ({ mime }) => this.Source.isTypeSupported(mime));
+    const goesOn = timeline === this.timeline && sound?.id === this.sound?.id;
+    this.pictures = pictures;
+    if (goesOn) return;
     this.timeline = timeline;
-    this.tracks = new Map();
+    this.sound = sound;
+    this.ladder = new Ladder();
+    this.sequence = new Sequence();
     this.stamps = [];
+    const picture = tracks.find(({ kind }) => kind === "video");
+    if (picture && !pictures.size) {
+      setState("unsupported", `This browser cannot play ${picture.mime}.`);
+    }
+    this.parts = [];
+    this.picture = undefined;
+    if (!pictures.size) this.build();
+  }
+
+  // Another source, as the first message needs it: no buffer can be added later. The rungs of the
+  // ladder, of which `track` is one, take turns in the one for pictures.
+  build(track) {
+    this.picture = track && new Track(track.mime);
+    this.described = this.key = null;
+    this.pictureEnd = 0;
+    this.hearing = this.sound && new Track(this.sound.mime);
+    this.hearing?.push(this.sound.init);
+    const parts = this.parts = [this.picture, this.hearing].filter(Boolean);
     this.started = false;
     const source = new this.Source();
-    source.addEventListener("sourceopen", () => this.open(source, tracks), { once: true });
+    source.addEventListener("sourceopen", () => {
+      for (const part of parts) part.open(source, () => this.appended(part));
+      this.pump();
+    }, { once: true });
     if (this.url) URL.revokeObjectURL(this.url);
     this.url = URL.createObjectURL(source);
     this.video.src = this.url;
-    this.early = [];
   }
 
-  open(source, tracks) {
-    for (const { id, kind, mime, init } of tracks) {
-      const isVideo = kind === "video";
-      if (!this.Source.isTypeSupported(mime)) {
-        if (isVideo) setState("unsupported", `This browser cannot play ${mime}.`);
-        continue;
-      }
-      const buffer = source.addSourceBuffer(mime);
-      const track = new Track(buffer, init, isVideo);
-      this.tracks.set(id, track);
-      buffer.addEventListener("updateend", () => {
-        track.pump(this.video.currentTime);
-        this.steer();
-      });
-    }
-    const early = this.early;
-    this.early = null;
-    for (const message of early) this.media(message);
-    for (const track of this.tracks.values()) track.pump(0);
+  appended(part) {
+    if (!this.parts.includes(part)) return;
+    part.pump(this.video.currentTime);
+    this.steer();
+  }
+
+  pump() {
+    for (const part of this.parts) part.pump(this.video.currentTime);
   }
 
   media(message) {
-    // A source opens in a later turn of the browser's loop; what comes before waits.
-    if (this.early) {
-      this.early.push(message);
+    if (message.rendition === this.sound?.id) this.hear(message);
+    else if (message.rendition === SOUND_ONLY) this.hide(message);
+    else if (this.pictures.has(message.rendition)) this.see(message);
+    else return;
+    this.delays.received(message);
+    this.pump();
+  }
+
+  hear(message) {
+    const { seq, pts, payload } = message;
+    const [, usable] = this.sequence.take(seq, true);
+    if (!usable || !this.parts.length) return;
+    this.hearing.push(payload);
+    if (!this.isSoundOnly) return;
+    this.stamp(message, SOUND_ONLY);
+    const behind = pts + SOUND_FRAME_US - this.pictureEnd;
+    if (behind > 0) this.stand(this.pictureEnd + Math.ceil(behind / STILL_US) * STILL_US);
+  }
+
+  get isSoundOnly() {
+    return this.ladder?.rendition === SOUND_ONLY;
+  }
+
+  hide(message) {
+    const wasSoundOnly = this.isSoundOnly;
+    this.ladder.take(message);
+    if (!this.parts.length) this.build();
+    if (!this.sound) stats.rendition = SOUND_ONLY;
+    else if (!wasSoundOnly) this.stand(message.pts + STILL_US + STILL_PAST_KEY_US);
+  }
+
+  // A buffer of pictures that runs dry would stop the sound too, and a source without one begins
+  // with silence. So the last key frame is shown again and again.
+  stand(until) {
+    if (!this.picture || until <= this.pictureEnd) return;
+    this.picture.push(still(this.key, this.pictureEnd, until - this.pictureEnd));
+    this.pictureEnd = until;
+  }
+
+  see(message) {
+    const { rendition, isKey, pts, payload } = message;
+    const [missing, usable] = this.ladder.take(message);
+    stats.skipped += missing;
+    if (!usable) return;
+    if (!this.picture) this.build(this.pictures.get(rendition));
+    const init = rendition === this.described ? [] : [this.pictures.get(rendition).init];
+    if (!this.picture.push(...init, payload)) {
+      this.ladder.interrupt();
       return;
     }
-    const track = this.tracks.get(message.rendition);
-    if (!track) return;
-    const missing = track.push(message.seq, message.isKey, message.payload);
-    this.delays.received(message.tIn);
-    if (track.isVideo) {
-      stats.skipped += missing;
-      this.stamps.push([message.pts, message.tIn]);
-      if (this.stamps.length > STAMPS_MAX) this.stamps.splice(0, STAMPS_MAX / 3);
-    }
-    track.pump(this.video.currentTime);
+    this.described = rendition;
+    if (isKey) this.key = payload;
+    this.pictureEnd = Math.max(this.pictureEnd, pts + videoDuration(payload));
+    this.stamp(message, rendition);
+  }
+
+  stamp({ pts, tIn, arrivedMs }, rendition) {
+    this.stamps.push({ pts, tIn, arrivedMs, rendition });
+    if (this.stamps.length > STAMPS_MAX) this.stamps.splice(0, STAMPS_MAX / 3);
   }
 
   // Keeps the playing position `target` seconds behind the newest picture.
@@ -161,7 +178,8 @@ export class MsePlayer extends ElementPlayer {
     }
     const ahead = end - video.currentTime;
     stats.aheadMs = Math.max(0, ahead * 1000);
-    const inHole = video.currentTime < start && this.playable(ranges) < 0.05;
+    const isDry = video.readyState <= video.HAVE_CURRENT_DATA || this.playable(ranges) < 0.05;
+    const inHole = video.currentTime < start && isDry;
     if (inHole || ahead - this.target > SEEK_OVER) {
       video.currentTime = Math.max(start, end - this.target);
     }
@@ -197,9 +215,8 @@ export class MsePlayer extends ElementPlayer {
 
   // What the browser cannot decode is left behind: the next connection brings the init again.
   broke() {
-    if (!this.tracks.size) return;
-    this.timeline = null;
-    this.tracks = new Map();
+    if (!this.parts.length) return;
+    this.forget();
     this.onbroken();
   }
 
@@ -223,14 +240,18 @@ export class MsePlayer extends ElementPlayer {
 
   // mediaTime is the pts of the frame on the screen, its microseconds rounded somewhere.
   shown(mediaTime, unixMs) {
+    if (!this.started) return;
     const pts = mediaTime * 1e6 + 1000;
-    const stamp = this.stamps.findLast(([stampPts]) => stampPts <= pts);
+    this.cues.reached(pts);
+    const stamp = this.stamps.findLast((one) => one.pts <= pts);
     if (!stamp) return;
-    this.delays.shown(stamp[1], unixMs);
+    stats.rendition = stamp.rendition;
+    this.delays.shown(stamp, unixMs);
   }
 
   measure() {
-    if (!this.video.requestVideoFrameCallback) this.shown(this.video.currentTime, Date.now());
+    const isBlind = !this.video.requestVideoFrameCallback || document.hidden;
+    if (isBlind || this.isSoundOnly) this.shown(this.video.currentTime, Date.now());
     super.measure();
   }
 }

@@ -1,6 +1,8 @@
 // Sound by WebCodecs and Web Audio, for the player that has no media element. Decoded only while it
 // is heard: browsers let a page sound only after a click.
 
+import { Sequence } from "./message.js";
+
 // What is scheduled ahead of the loudspeaker: network and decoder may be late by that much.
 const AHEAD_SECONDS = 0.06;
 const AHEAD_SECONDS_MAX = 0.25;
@@ -14,7 +16,7 @@ export class Sound {
   }
 
   open(rendition, config) {
-    this.track = { rendition, config };
+    this.track = { rendition, config, sequence: new Sequence() };
     if (!this.muted) this.start();
   }
 
@@ -54,8 +56,9 @@ export class Sound {
     this.decoder = null;
   }
 
-  media(rendition, timestamp, data) {
-    if (rendition !== this.track?.rendition || this.decoder?.state !== "configured") return;
+  media(seq, timestamp, data) {
+    const [, usable] = this.track.sequence.take(seq, true);
+    if (!usable || this.decoder?.state !== "configured") return;
     this.decoder.decode(new EncodedAudioChunk({ type: "key", timestamp, data }));
   }
 

@@ -1,8 +1,11 @@
-// What the page shows and tests read. Delays in milliseconds.
+// What the page shows and tests read. Delays in milliseconds; `rendition` is the one on the screen.
 
 export const stats = {
-  state: "connecting", notice: "", engine: "", delayMs: null, aheadMs: null, targetMs: null,
-  mediaTime: null, frames: 0, dropped: 0, skipped: 0, stalls: 0, reconnects: 0,
+  state: "connecting", notice: "", engine: "",
+  // Of what is shown: since it entered; from there to here; from here to the screen. The server's.
+  delayMs: null, transitMs: null, heldMs: null, madeMs: null, linkMs: null,
+  aheadMs: null, targetMs: null,
+  mediaTime: null, rendition: null, frames: 0, dropped: 0, skipped: 0, stalls: 0, reconnects: 0,
   viewers: null, clocksDiffer: false,
 };
 window.ngage = stats;
@@ -21,13 +24,21 @@ export class Delays {
     this.fastestMs = Infinity;
   }
 
-  received(tIn) {
-    this.fastestMs = Math.min(this.fastestMs, Date.now() - tIn / 1000);
+  received({ tIn, arrivedMs }) {
+    this.fastestMs = Math.min(this.fastestMs, arrivedMs - tIn / 1000);
   }
 
-  shown(tIn, unixMs) {
+  shown({ tIn, arrivedMs }, unixMs) {
     stats.clocksDiffer = this.fastestMs < 0 || this.fastestMs > CLOCK_MS_MAX;
-    const delay = unixMs - tIn / 1000 - (stats.clocksDiffer ? this.fastestMs : 0);
-    stats.delayMs = stats.delayMs === null ? delay : stats.delayMs + (delay - stats.delayMs) / 16;
+    const transit = arrivedMs - tIn / 1000 - (stats.clocksDiffer ? this.fastestMs : 0);
+    const held = unixMs - arrivedMs;
+    average("transitMs", transit);
+    average("heldMs", held);
+    average("delayMs", transit + held);
   }
+}
+
+function average(figure, value) {
+  const before = stats[figure] ?? value;
+  stats[figure] = before + (value - before) / 16;
 }

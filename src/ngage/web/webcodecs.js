@@ -1,7 +1,8 @@
 // Plays with WebCodecs: each picture is shown as soon as it is decoded, with no buffer in between.
 // The price is that it moves as the network does.
 
-import { CHUNK_HEAD_BYTES, Sequence, decoderConfig, parseInit } from "./message.js";
+import { Ladder, sortTracks } from "./ladder.js";
+import { CHUNK_HEAD_BYTES, SOUND_ONLY, decoderConfig } from "./message.js";
 import { Sound } from "./sound.js";
 import { Delays, setState, stats } from "./stats.js";
 
@@ -14,13 +15,14 @@ export class WebCodecsPlayer {
     return "VideoDecoder" in window;
   }
 
-  constructor(video) {
+  constructor(video, cues) {
+    this.cues = cues;
     this.canvas = document.createElement("canvas");
     this.canvas.id = "canvas";
     video.replaceWith(this.canvas);
     this.context = this.canvas.getContext("2d", { alpha: false });
     this.timeline = null;
-    this.pictures = null;
+    this.pictures = new Map();
     this.sound = new Sound();
     this.stamps = new Map();
     this.delays = new Delays();
@@ -31,83 +33,101 @@ export class WebCodecsPlayer {
     stats.aheadMs = stats.targetMs = 0;
   }
 
-  init(payload) {
-    const { timeline, tracks } = parseInit(payload);
-    if (timeline === this.timeline) return;
+  init({ timeline, tracks }) {
+    const [pictures, sound] = sortTracks(tracks, () => true);
+    const goesOn = timeline === this.timeline && sound?.id === this.sound.track?.rendition;
+    this.pictures = pictures;
+    if (goesOn) return;
     this.timeline = timeline;
-    if (this.pictures?.decoder.state === "configured") this.pictures.decoder.close();
-    this.pictures = null;
-    this.sound.close();
+    this.ladder = new Ladder();
+    this.described = null;
     this.stamps.clear();
-    for (const track of tracks) {
-      const codec = track.mime.match(/codecs="([^"]+)"/)[1];
-      const description = decoderConfig(track.init);
-      if (track.kind === "video") this.open(track.id, { codec, description });
-      else this.sound.open(track.id, { codec, description });
-    }
-  }
-
-  open(rendition, config) {
-    const decoder = new VideoDecoder({
+    this.newest?.close();
+    this.newest = null;
+    this.drawn = -1;
+    if (this.decoder?.state === "configured") this.decoder.close();
+    this.decoder = new VideoDecoder({
       output: (frame) => this.decoded(frame),
       error: () => this.broke(),
     });
-    decoder.configure({ ...config, optimizeForLatency: true });
-    this.pictures = { rendition, decoder, sequence: new Sequence() };
+    this.sound.close();
+    if (sound) this.sound.open(sound.id, config(sound));
   }
 
-  media({ rendition, seq, isKey, pts, tIn, payload }) {
+  media(message) {
+    const { rendition, seq, pts, payload } = message;
     const sample = payload.subarray(CHUNK_HEAD_BYTES);
-    if (rendition !== this.pictures?.rendition) {
-      this.sound.media(rendition, pts, sample);
-      return;
-    }
-    const { decoder, sequence } = this.pictures;
-    if (decoder.state !== "configured") return;
-    if (decoder.decodeQueueSize > UNDECODED_MAX && !isKey) {
-      sequence.needsKey = true;
+    if (rendition === this.sound.track?.rendition) this.sound.media(seq, pts, sample);
+    else if (rendition === SOUND_ONLY) this.ladder.take(message);
+    else if (this.pictures.has(rendition)) this.see(message, sample);
+    else return;
+    this.delays.received(message);
+    if (this.ladder.rendition === SOUND_ONLY) this.goOn(pts, SOUND_ONLY);
+  }
+
+  // What is on the screen, or heard, now.
+  goOn(pts, rendition) {
+    stats.mediaTime = pts / 1e6;
+    stats.rendition = rendition;
+    this.cues.reached(pts);
+    if (this.started) return;
+    this.started = true;
+    setState("live");
+  }
+
+  see(message, data) {
+    const { rendition, isKey, pts, tIn, arrivedMs } = message;
+    if (this.decoder.decodeQueueSize > UNDECODED_MAX && !isKey) {
+      this.ladder.interrupt();
       stats.dropped++;
     }
-    const [missing, usable] = sequence.take(seq, isKey);
+    const [missing, usable] = this.ladder.take(message);
     stats.skipped += missing;
-    this.delays.received(tIn);
     if (!usable) return;
-    this.stamps.set(pts, tIn);
+    if (rendition !== this.described) {
+      this.decoder.configure({ ...config(this.pictures.get(rendition)), optimizeForLatency: true });
+      this.described = rendition;
+    }
+    this.stamps.set(pts, { tIn, arrivedMs, rendition });
     if (this.stamps.size > STAMPS_MAX) this.stamps.delete(this.stamps.keys().next().value);
-    decoder.decode(new EncodedVideoChunk({
-      type: isKey ? "key" : "delta", timestamp: pts, data: sample,
-    }));
+    const type = isKey ? "key" : "delta";
+    this.decoder.decode(new EncodedVideoChunk({ type, timestamp: pts, data }));
   }
 
-  // Of what is decoded between two refreshes of the screen, the newest is shown.
+  // Of what is decoded between two refreshes of the screen, the newest is shown. Another rung may
+  // begin with what has been shown already.
   decoded(frame) {
+    if (frame.timestamp <= this.drawn) {
+      frame.close();
+      return;
+    }
     if (this.newest) this.newest.close();
     else requestAnimationFrame(() => this.draw());
     this.newest = frame;
+    // Nothing is drawn on a page that nobody sees.
+    if (document.hidden) this.cues.reached(frame.timestamp);
   }
 
   draw() {
     const frame = this.newest;
+    if (!frame) return;
     this.newest = null;
     const { canvas } = this;
     if (canvas.width !== frame.displayWidth || canvas.height !== frame.displayHeight) {
       [canvas.width, canvas.height] = [frame.displayWidth, frame.displayHeight];
     }
     this.context.drawImage(frame, 0, 0, canvas.width, canvas.height);
-    const tIn = this.stamps.get(frame.timestamp);
-    stats.mediaTime = frame.timestamp / 1e6;
+    const stamp = this.stamps.get(frame.timestamp);
+    this.drawn = frame.timestamp;
     frame.close();
     stats.frames++;
-    if (tIn !== undefined) this.delays.shown(tIn, Date.now());
-    if (!this.started) {
-      this.started = true;
-      setState("live");
-    }
+    if (stamp) this.delays.shown(stamp, Date.now());
+    this.goOn(this.drawn, stamp?.rendition ?? stats.rendition);
   }
 
   broke() {
     this.timeline = null;
-    this.pictures = null;
+    this.pictures = new Map();
     this.onbroken();
   }
 
@@ -128,4 +148,8 @@ export class WebCodecsPlayer {
   play() {}
 
   measure() {}
+}
+
+function config({ mime, init }) {
+  return { codec: mime.match(/codecs="([^"]+)"/)[1], description: decoderConfig(init) };
 }

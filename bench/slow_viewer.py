@@ -1,10 +1,11 @@
 """How far behind a viewer is whose link carries less than the stream, and whether it can decode it.
 
-`python -m bench.slow_viewer [--rate 500] [--seconds 30]`, as root. An edge, a studio and FFmpeg,
-which publishes 800 kbit/s by RTMP as OBS would, live in one network; the viewer in another, behind
-a token bucket (tc tbf) of `--rate` kbit/s. Age is from a picture's entering the studio to the
-viewer's having it whole, one clock for both. What it got is then decoded by FFmpeg, which says what
-is broken.
+`python -m bench.slow_viewer [--rate 500] [--seconds 30] [--renditions 180:250]`, as root. An edge,
+a studio and FFmpeg, which publishes 800 kbit/s by RTMP as OBS would, live in one network; the viewer
+in another, behind a token bucket (tc tbf) of `--rate` kbit/s. Age is from a picture's entering the
+studio to the viewer's having it whole, one clock for both. What it got is then decoded by FFmpeg,
+which says what is broken. With lower renditions, those it was moved to are told one after the
+other.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 from websockets.exceptions import WebSocketException
@@ -19,7 +21,7 @@ from websockets.sync.client import connect
 
 from bench.levers import networks
 from ngage.video import message
-from ngage.video.message import Message, Type
+from ngage.video.message import RENDITION_AUDIO, Message, Type
 from tests.helpers.daemon import Daemon
 from tests.helpers.studio import Studio, intake
 
@@ -33,6 +35,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.slow_viewer", description=__doc__)
     parser.add_argument("--rate", type=int, default=500, help="of the link, kbit/s (default 500)")
     parser.add_argument("--seconds", type=int, default=30, help="to look (default 30)")
+    parser.add_argument(
+        "--renditions", default="none", help="beside the 800 kbit/s, as ngage-studio has it"
+    )
     options = parser.parse_args()
     network = networks.veth()
     bucket = ("tbf", "rate", f"{options.rate}kbit", *BUCKET)
@@ -43,6 +48,7 @@ def main() -> None:
     )
     with edge as daemon:
         arguments = ("--edge", intake(daemon), "--stream-key", "key")
+        arguments += ("--renditions", options.renditions)
         source = "rtmp://127.0.0.1:0/live"
         with (
             Studio(source, *arguments, wrapper=network.within) as studio,
@@ -86,18 +92,20 @@ def watch(url: str, seconds: int) -> list[tuple[int, Message]]:
 
 def report(got: list[tuple[int, Message]], rate: int) -> None:
     init = next(m for _, m in got if m.type is Type.INIT)
-    pictures = [(at, m) for at, m in got if m.type is Type.MEDIA and m.rendition == 0]
+    pictures = [(at, m) for at, m in got if m.type is Type.MEDIA and m.rendition < RENDITION_AUDIO]
     settled = pictures[0][0] + SETTLE_SECONDS * 1e6
     ages = np.array([(at - m.t_in_us) / 1000 for at, m in pictures if at > settled])
-    span = pictures[-1][1].seq - pictures[0][1].seq + 1
     bits = sum(len(m.payload) for _, m in got) * 8 / ((got[-1][0] - got[0][0]) / 1e6) / 1000
     p50, p95 = np.percentile(ages, (50, 95))
     print(f"link {rate} kbit/s, {bits:.0f} kbit/s received")
     print(f"age of pictures: p50 {p50:.0f}, p95 {p95:.0f}, most {ages.max():.0f} ms")
-    print(f"pictures received: {len(pictures)} of {span}")
     about, inits = message.parse_tracks(init.payload)
-    track = next(i for i, t in enumerate(about["tracks"]) if t["kind"] == "video")
-    decode(inits[track] + b"".join(m.payload for _, m in pictures), len(pictures))
+    tracks = {track["id"]: init for track, init in zip(about["tracks"], inits, strict=True)}
+    for rendition, run in groupby((m for _, m in pictures), key=lambda m: m.rendition):
+        shown = list(run)
+        span = shown[-1].seq - shown[0].seq + 1
+        print(f"rendition {rendition}: pictures received {len(shown)} of {span}")
+        decode(tracks[rendition] + b"".join(m.payload for m in shown), len(shown))
 
 
 def decode(stream: bytes, pictures: int) -> None:

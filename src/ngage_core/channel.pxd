@@ -37,6 +37,7 @@ cdef struct Channel:
     uint64_t mask
     Payload *preamble
     uint64_t preamble_version  # 0: none was ever set
+    uint64_t preamble_first  # the offset it is for, and those that follow
     uint32_t lag
     uint32_t lag_ms  # the age at which `lag` applies to what comes next; 0: the log's end alone
     uint32_t tick_ms

@@ -61,7 +61,8 @@ class Channels:
     def preamble(self, channel: int, data: bytes, opcode: int) -> None:
         """What every subscriber gets before its first frame (an init segment); b"" removes it.
 
-        A subscriber who has had an older preamble gets the new one before its next frame.
+        A subscriber who has had an older preamble gets the new one before the first publication
+        that came after it. Who joins a `keyframe` channel waits for a sync point after it.
         """
 
     def position(self, channel: int) -> tuple[str, int]:

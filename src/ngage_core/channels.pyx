@@ -201,6 +201,8 @@ cdef class Channels:
     def preamble(self, uint64_t channel, bytes data not None, int opcode):
         cdef Channel *log = self.channel_numbered(channel).log
         cdef Payload *payload = NULL
+        if log.preamble != NULL and opcode == log.preamble.opcode and data == data_of(log.preamble):
+            return
         if data:
             payload = self.encode(data, opcode, log.deflate)
         set_preamble(&self.control, log, payload)

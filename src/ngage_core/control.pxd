@@ -206,6 +206,7 @@ cdef inline void tell_members(Shard *shard, const Channel *log) noexcept nogil:
 cdef inline void set_preamble(Control *control, Channel *channel, Payload *payload) noexcept nogil:
     cdef Payload *old = channel.preamble
     ng_store_pointer(<void **> &channel.preamble, payload)
+    ng_store(&channel.preamble_first, channel.head)
     ng_store(&channel.preamble_version, channel.preamble_version + 1)
     retire(&control.hub.reclaim, old, RETIRED_PAYLOAD)
     reclaim(control)

@@ -20,7 +20,7 @@ from ngage_core.deflate cimport WINDOW_BITS_MAX
 from ngage_core.hub cimport Rules, is_trusted_proxy, origin_allowed
 from ngage_core.lifecycle cimport ping_interval_ms, set_deadline, set_ping_deadline, subscribe
 from ngage_core.limits cimport ANSWER_BYTES_MAX, CHANNEL_NAME_BYTES_MAX, LAG_NOTSENT_BYTES
-from ngage_core.members cimport Subscription
+from ngage_core.members cimport S_WAITS, Subscription
 from ngage_core.own cimport own_room
 from ngage_core.park cimport answer_path
 from ngage_core.sha1 cimport ACCEPT_KEY_BYTES, accept_key_of
@@ -121,7 +121,8 @@ cdef inline int place_cursor(
     Resume *resume,
 ) noexcept nogil:
     """Where a subscriber begins: after `since` if the log still has what follows, at the newest
-    sync point of a keyframe channel, else live. 400 for a `since` that is no position."""
+    sync point of a keyframe channel if it goes with the preamble, else live. 400 for a `since` that
+    is no position."""
     cdef Span query = request.query, parameter
     cdef uint8_t decoded[64]
     cdef uint32_t epoch
@@ -129,7 +130,10 @@ cdef inline int place_cursor(
     cdef size_t size
     resume.asked = False
     resume.recovered = False
-    if channel.lag == KEYFRAME and sync >= ng_load(&channel.tail):
+    if channel.lag == KEYFRAME and sync and sync < ng_load(&channel.preamble_first):
+        subscription.cursor = ng_load(&channel.preamble_first)
+        subscription.flags |= S_WAITS
+    elif channel.lag == KEYFRAME and sync >= ng_load(&channel.tail):
         subscription.cursor = sync
     while query.bytes:
         parameter = cut(&query, 38)
@@ -142,6 +146,7 @@ cdef inline int place_cursor(
         if (epoch == channel.epoch and offset < ng_load(&channel.head)
                 and offset + 1 >= ng_load(&channel.tail)):
             subscription.cursor = offset + 1
+            subscription.flags &= ~S_WAITS
             resume.recovered = True
     return 0
 

@@ -45,6 +45,7 @@ cdef struct Piece:
     bint deflated
     Payload *payload
     Subscription *subscription
+    uint32_t version  # of a preamble
 
 
 cdef struct Gathered:
@@ -134,14 +135,18 @@ cdef inline void gather_publications(
     cdef Channel *channel = members.channel
     cdef uint64_t most = WRITE_BYTES_PER_TURN
     cdef uint64_t head = ng_load(&channel.head)
-    cdef uint64_t offset = subscription.cursor
+    cdef uint64_t offset = subscription.cursor, first
     cdef Payload *payload
     cdef uint32_t version = <uint32_t> ng_load(&channel.preamble_version)
     all.flags |= send_flags(channel)
     if subscription.preamble_seen != version:
+        first = ng_load(&channel.preamble_first)
         payload = <Payload *> ng_load_pointer(<void **> &channel.preamble)
-        if payload != NULL:
+        if subscription.preamble_seen and offset < first:
+            head = min(head, first)  # what is older goes with the preamble it has
+        elif payload != NULL:
             gather_payload(all, PIECE_PREAMBLE, conn, payload, subscription)
+            all.pieces[all.count - 1].version = version
         else:
             subscription.preamble_seen = version
     while offset < head and all.count < IOVECS_MAX and all.bytes < most:
@@ -198,8 +203,7 @@ cdef inline void consume(Shard *shard, Conn *conn, Gathered *all, uint64_t sent)
             consume_partial(conn, taken, taken == all.parts[i].iov_len)
             continue
         if piece.kind == PIECE_PREAMBLE:
-            piece.subscription.preamble_seen = <uint32_t> shard.members[
-                piece.subscription.channel].channel.preamble_version
+            piece.subscription.preamble_seen = piece.version
         else:
             piece.subscription.cursor = piece.payload.offset + 1
             shard.counters.deliveries += 1

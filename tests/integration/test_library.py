@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 import ngage
 from ngage import bridge
 from tests.helpers.backends import BACKENDS
+from tests.helpers.raw import Raw
 from tests.helpers.wait import eventually
 
 
@@ -49,6 +50,40 @@ async def test_preamble_comes_first(edge: ngage.Edge) -> None:
     stage.publish(b"picture", sync=True)
     async with connect(f"{edge.url}/ws/stage") as client:
         assert [await client.recv() for _ in range(2)] == [b"init", b"picture"]
+
+
+async def test_a_new_preamble_comes_with_what_it_is_for(edge: ngage.Edge) -> None:
+    stage = edge.channel("stage", lag="ring")
+    stage.preamble(b"old")
+    with Raw(edge.address, receive_bytes=4096) as slow:
+        slow.upgrade("/ws/stage")
+        before = [b"%03d" % number + bytes(8192) for number in range(600)]
+        for data in before:
+            stage.publish(data)
+        stage.preamble(b"new")
+        stage.preamble(b"new")  # the same is none
+        stage.publish(b"after")
+        assert slow.read_message() == b"old"
+        assert [slow.read_message() for _ in before] == before
+        assert [slow.read_message() for _ in range(2)] == [b"new", b"after"]
+
+
+async def test_who_joins_waits_for_a_sync_point_of_the_preamble(edge: ngage.Edge) -> None:
+    stage = edge.channel("stage", lag="keyframe")
+    stage.publish(b"old key", sync=True)
+    stage.preamble(b"init")
+    stage.publish(b"depends on the old one")
+    stage.publish(b"sound", independent=True)
+    with Raw(edge.address) as viewer:
+        viewer.upgrade("/ws/stage")
+        assert [viewer.read_message() for _ in range(2)] == [b"init", b"sound"]
+        stage.publish(b"depends on it too")
+        stage.publish(b"key", sync=True)
+        stage.publish(b"follows")
+        assert [viewer.read_message() for _ in range(2)] == [b"key", b"follows"]
+        with Raw(edge.address) as other:
+            other.upgrade("/ws/stage")
+            assert [other.read_message() for _ in range(3)] == [b"init", b"key", b"follows"]
 
 
 async def test_history(edge: ngage.Edge) -> None:

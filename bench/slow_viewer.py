@@ -1,11 +1,11 @@
 """How far behind a viewer is whose link carries less than the stream, and whether it can decode it.
 
 `python -m bench.slow_viewer [--rate 500] [--seconds 30] [--renditions 180:250]`, as root. An edge,
-a studio and FFmpeg, which publishes 800 kbit/s by RTMP as OBS would, live in one network; the viewer
-in another, behind a token bucket (tc tbf) of `--rate` kbit/s. Age is from a picture's entering the
-studio to the viewer's having it whole, one clock for both. What it got is then decoded by FFmpeg,
-which says what is broken. With lower renditions, those it was moved to are told one after the
-other.
+a studio and FFmpeg, which publishes 800 kbit/s by RTMP as OBS would, live in one network; the
+viewer in another, behind a token bucket (tc tbf) of `--rate` kbit/s. Age is from a picture's
+entering the studio to the viewer's having it whole, one clock for both. What it got is then decoded
+by FFmpeg, which says what is broken. With lower renditions, those it was moved to are told one
+after the other.
 """
 
 import argparse

@@ -5,7 +5,8 @@ of 800 kbit/s by RTMP to both (to ngage through ngage-studio, whose work is its 
 counted). The viewers are sockets that ask and then drain what comes, the same code for both, in a
 process of their own. A server's cost is the kernel's CPU time of its process while they watch; on
 loopback that includes the receivers' half of TCP. Viewers per core is how many would fill one at
-that cost. nginx-rtmp is Debian's `libnginx-mod-rtmp`; where it is missing, ngage stands alone.
+that cost. nginx-rtmp is Debian's `libnginx-mod-rtmp`; where it is missing, ngage stands alone. The
+floor is a loop of send() in C, of as many bytes as often, with nothing to keep.
 """
 
 import argparse
@@ -20,11 +21,13 @@ import socket
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.harness import Server, floor
 from ngage.video.rtmp import amf0
 from ngage.video.rtmp.chunks import ChunkWriter, Message, Type
 from tests.helpers.daemon import Daemon
@@ -33,6 +36,13 @@ from tests.helpers.studio import Studio, intake
 HOST = "127.0.0.1"
 WARM_SECONDS = 4.0
 TICKS_MS = (100, 0, 500)
+RATE_BPS = 800_000
+FRAME_MS = 1000 / 77  # 30 pictures and 47 sound frames a second
+ASK = (
+    b"GET /ws/live HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\n"
+    b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 NGINX_MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
 HANDSHAKE_BYTES = 1536
 NGINX = """
@@ -65,6 +75,8 @@ def main() -> None:
         for tick_ms in TICKS_MS:
             name = f"ngage-edge, every {tick_ms} ms" if tick_ms else "ngage-edge, every frame"
             costs.setdefault(name, []).append(ngage(tick_ms, options.viewers, options.seconds))
+            name = f"send() in C, every {tick_ms or FRAME_MS:.0f} ms"
+            costs.setdefault(name, []).append(bare(tick_ms, options.viewers, options.seconds))
         if NGINX_MODULE.exists():
             costs.setdefault("nginx-rtmp", []).append(nginx(options.viewers, options.seconds))
     print("| server | of a core | viewers per core | kbit/s each |")
@@ -85,12 +97,28 @@ def ngage(tick_ms: int, viewers: int, seconds: float) -> Cost:
             running(publisher(f"{studio.source}/key")),
         ):
             time.sleep(WARM_SECONDS)
-            ask = (
-                "GET /ws/live HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\n"
-                "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-            )
-            return watched(daemon.pid, daemon.public, [ask.encode()], viewers, seconds)
+            return watched(daemon.pid, daemon.public, [ASK], viewers, seconds)
+
+
+def bare(tick_ms: int, viewers: int, seconds: float) -> Cost:
+    with floor(viewers) as server:
+        ended = threading.Event()
+        pace = threading.Thread(target=send_paced, args=(server, tick_ms or FRAME_MS, ended))
+        pace.start()
+        try:
+            return watched(server.pid, (HOST, server.port), [ASK], viewers, seconds)
+        finally:
+            ended.set()
+            pace.join()
+
+
+def send_paced(server: Server, every_ms: float, ended: threading.Event) -> None:
+    """From when all have been let in."""
+    server.answer()
+    due = time.monotonic()
+    while not ended.wait(max(0.0, due - time.monotonic())):
+        server.publish("send", 1, round(every_ms * RATE_BPS / 8000))
+        due += every_ms / 1000
 
 
 def nginx(viewers: int, seconds: float) -> Cost:

@@ -55,7 +55,9 @@ asan: $(STAMPS)/test $(STAMPS)/asan ## the tests of the core, on one built with 
 	    -m "not browser and not slow and not conformance and not memory" \
 	    --ignore tests/integration/test_mobsim.py --ignore tests/integration/test_capacity.py \
 	    --ignore tests/integration/test_rtmp.py --ignore tests/integration/test_rtmp_peers.py \
-	    --ignore tests/integration/test_studio_command.py \
+	    --ignore tests/integration/test_studio.py --ignore tests/integration/test_studio_command.py \
+	    --ignore tests/integration/test_renditions.py --ignore tests/integration/test_hls.py \
+	    --ignore tests/integration/test_peers.py --ignore tests/integration/test_levers.py \
 	    tests/unit/ngage_core tests/property tests/faults tests/integration
 
 conformance: $(STAMPS)/test ## the Autobahn cases; CONFORMANCE=its runner, TIER=quick|limits|full

@@ -1,6 +1,6 @@
 """How many viewers of live video a core carries: ngage-edge beside nginx-rtmp, in turns.
 
-`python -m bench.viewers [--viewers 600] [--seconds 10] [--rounds 3]`. FFmpeg publishes one stream
+`python -m bench.viewers [--viewers 3000] [--seconds 10] [--rounds 3]`. FFmpeg publishes one stream
 of 800 kbit/s by RTMP to both (to ngage through ngage-studio, whose work is its own process and not
 counted). The viewers are sockets that ask and then drain what comes, the same code for both, in a
 process of their own. A server's cost is the kernel's CPU time of its process while they watch; on
@@ -63,7 +63,7 @@ class Cost(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.viewers", description=__doc__)
-    parser.add_argument("--viewers", type=int, default=600)
+    parser.add_argument("--viewers", type=int, default=3000)
     parser.add_argument("--seconds", type=float, default=10.0, help="to watch in each turn")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()

@@ -6,7 +6,7 @@ import { SOUND_ONLY, Sequence, still, videoDuration } from "./message.js";
 import { Delays, setState, stats } from "./stats.js";
 import { Track } from "./track.js";
 
-const TARGET_MIN = 0.12, TARGET_MAX = 1.0;
+const TARGET_MIN = 0.1, TARGET_MAX = 1.0;
 const STALL_ADDS = 0.1;
 const CALM_MS = 15_000;
 // Decoding the first group of pictures says nothing about the connection.

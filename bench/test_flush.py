@@ -5,15 +5,14 @@ empty function and what is left is user mode. The floor sends the same bytes to 
 the same order through the same table, with eight frames joined beforehand, and remembers nothing.
 """
 
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
 from bench.native import parts
 from bench.turns import Versus
 from ngage_core.protocol import encode_frame
+from tests.helpers.pairs import socket_pairs
 
 PAIRS = 2_000
 MEMBERS = 15_000  # as many as the broadcast has: more than a core's own cache holds
@@ -24,12 +23,7 @@ FRAME = encode_frame(PAYLOAD, 2)
 @pytest.fixture
 def pairs() -> Iterator[list[tuple[int, int]]]:
     """Of each pair the shard's end, and the one that reads."""
-    with ExitStack() as stack:
-        pairs = [socket.socketpair() for _ in range(PAIRS)]
-        for pair in pairs:
-            for end in pair:
-                stack.enter_context(end)
-                end.setblocking(False)
+    with socket_pairs(PAIRS) as pairs:
         yield [(mine.fileno(), reader.fileno()) for mine, reader in pairs]
 
 

@@ -123,11 +123,14 @@ cdef inline void note_change(Shard *shard, Subscription *subscription, bint up) 
 cdef inline bint change_rung(
     Shard *shard, uint32_t item, Channel *rung, uint64_t sync
 ) noexcept nogil:
-    """Go on in another rung, at a sync point of it. False: no memory, and nothing has changed."""
+    """Go on in another rung, at a sync point of it. False, and nothing has changed: no memory, or
+    the sync point is older than what the rung begins with now."""
     cdef Subscription *subscription = &shard.subscriptions.items[item]
     cdef Members *old = shard.members[subscription.channel]
     cdef Members *members = members_of(shard, rung)
-    if members == NULL or not members_room(members):
+    if members == NULL or sync < ng_load(&members.channel.preamble_first):
+        return False
+    if not members_room(members):
         return False
     if (subscription.preamble_seen == <uint32_t> ng_load(&old.channel.preamble_version)
             and same_preamble(old.channel, members.channel)):

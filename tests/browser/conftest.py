@@ -29,6 +29,28 @@ def demo() -> Iterator[Daemon]:
 
 
 @pytest.fixture(scope="module")
+def running():
+    """A programme with a ladder in one channel (tests.helpers.live_ladder)."""
+    pytest.importorskip("av")
+    from tests.helpers.live_ladder import LiveLadder  # noqa: PLC0415, it needs PyAV
+
+    with LiveLadder() as ladder:
+        yield ladder
+
+
+@pytest.fixture
+def show(running):
+    """The same, on its highest rung again after each test."""
+    yield running
+    running.reset()
+
+
+@pytest.fixture(params=["mse", "webcodecs"])
+def engine(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator["playwright.Browser"]:
     """For one module only: while it is open its event loop counts as running in this thread."""
     chromium = shutil.which("chromium")

@@ -2,19 +2,11 @@
 
 import pytest
 
-pytest.importorskip("av")
-from tests.helpers.live_ladder import LiveLadder
 from tests.helpers.page import address, until
 
 pytestmark = pytest.mark.browser
 
 ANY = "**/ws/live*"
-
-
-@pytest.fixture(scope="module")
-def show():
-    with LiveLadder() as ladder:
-        yield ladder
 
 
 @pytest.fixture

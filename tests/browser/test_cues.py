@@ -2,32 +2,12 @@
 
 import pytest
 
-pytest.importorskip("av")
-from tests.helpers.live_ladder import LiveLadder
-from tests.helpers.page import address, until
+from tests.helpers.page import POSITION, address, until
 
 pytestmark = pytest.mark.browser
 
 # What the page shows when it is told of a cue; a frame may be on its way to the screen.
-POSITION = {"mse": "document.querySelector('video').currentTime", "webcodecs": "ngage.mediaTime"}
 FRAME_US = 100_000
-
-
-@pytest.fixture(scope="module")
-def running():
-    with LiveLadder() as ladder:
-        yield ladder
-
-
-@pytest.fixture
-def show(running):
-    yield running
-    running.reset()
-
-
-@pytest.fixture(params=POSITION)
-def engine(request):
-    return request.param
 
 
 @pytest.fixture

@@ -3,32 +3,21 @@
 import pytest
 
 pytest.importorskip("av")
-from tests.helpers.live_ladder import SIZES, SOUND_ONLY, SOUND_ONLY_RUNG, LiveLadder
-from tests.helpers.page import address, assert_clock_runs, assert_moves_on, assert_plays, until
+from tests.helpers.live_ladder import SIZES, SOUND_ONLY, SOUND_ONLY_RUNG
+from tests.helpers.page import (
+    POSITION,
+    address,
+    assert_clock_runs,
+    assert_moves_on,
+    assert_plays,
+    until,
+)
 
 pytestmark = pytest.mark.browser
 
 SOUND = 64
 SLOW = "Sound only: the connection is slow"
 HIGH, LOW = SIZES
-POSITION = {"mse": "document.querySelector('video').currentTime", "webcodecs": "ngage.mediaTime"}
-
-
-@pytest.fixture(scope="module")
-def running():
-    with LiveLadder() as ladder:
-        yield ladder
-
-
-@pytest.fixture
-def show(running):
-    yield running
-    running.reset()
-
-
-@pytest.fixture(params=["mse", "webcodecs"])
-def engine(request):
-    return request.param
 
 
 @pytest.fixture

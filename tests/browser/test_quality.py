@@ -2,25 +2,11 @@
 
 import pytest
 
-pytest.importorskip("av")
-from tests.helpers.live_ladder import LiveLadder
 from tests.helpers.page import address, until
 
 pytestmark = pytest.mark.browser
 
 VIDEO = "**/ws/live"
-
-
-@pytest.fixture(scope="module")
-def running():
-    with LiveLadder() as ladder:
-        yield ladder
-
-
-@pytest.fixture
-def show(running):
-    yield running
-    running.reset()
 
 
 class Line:

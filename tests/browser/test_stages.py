@@ -2,17 +2,9 @@
 
 import pytest
 
-pytest.importorskip("av")
-from tests.helpers.live_ladder import LiveLadder
 from tests.helpers.page import address, until
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def show():
-    with LiveLadder() as ladder:
-        yield ladder
 
 
 @pytest.fixture(params=["mse", "webcodecs"])

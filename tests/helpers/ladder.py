@@ -14,6 +14,26 @@ from ngage.video.programme import SAMPLE_RATE, TIMESCALE
 SIZES = ((640, 360), (320, 180))
 
 
+class Soundtrack:
+    """The sound of the test picture, as far as it has been asked for."""
+
+    def __init__(self, pattern: Pattern, encoder: Encoder) -> None:
+        self._pattern = pattern
+        self._encoder = encoder
+        self._position = 0
+
+    def until(self, end: int, t_in_us: int) -> list[bytes]:
+        """Messages up to this time, in 1/90000 s."""
+        last = end * SAMPLE_RATE // TIMESCALE + AUDIO_HELD_SAMPLES
+        messages = []
+        while self._position < last:
+            sound = self._pattern.sound(self._position, AUDIO_FRAME_SAMPLES)
+            parts = self._encoder.sound(self._position, sound, t_in_us)
+            messages += [part.data for part in parts]
+            self._position += AUDIO_FRAME_SAMPLES
+        return messages
+
+
 class Ladder:
     """The test picture in `sizes`, the largest first. Key frames of all have the same pts.
 
@@ -26,14 +46,15 @@ class Ladder:
         self._encoders = [Encoder(p.width, p.height, p.fps) for p in self._patterns]
         self._sent: Sequence[int] = ()
         self._ticks = TIMESCALE // fps
-        self._sounded = self._shown = 0
+        self._soundtrack = Soundtrack(self._patterns[0], self._encoders[0])
+        self._shown = 0
 
     def next(self) -> list[bytes]:
         """The sound up to the end of the next picture, then that in each rung; INIT before these
         if the rungs are not what they were."""
         pts = self._shown * self._ticks
         t_in_us = time.time_ns() // 1000
-        messages = self._sound(pts + self._ticks, t_in_us)
+        messages = self._soundtrack.until(pts + self._ticks, t_in_us)
         pictures = [
             message.parse(part.data)._replace(rendition=rung)
             for rung, (pattern, encoder) in enumerate(
@@ -71,13 +92,3 @@ class Ladder:
             number = rung if entry["kind"] == "video" else entry["id"]
             tracks.append(message.Track(number, entry["kind"], entry["mime"], init, size))
         return tracks
-
-    def _sound(self, end: int, t_in_us: int) -> list[bytes]:
-        until = end * SAMPLE_RATE // TIMESCALE + AUDIO_HELD_SAMPLES
-        messages = []
-        while self._sounded < until:
-            sound = self._patterns[0].sound(self._sounded, AUDIO_FRAME_SAMPLES)
-            parts = self._encoders[0].sound(self._sounded, sound, t_in_us)
-            messages += [part.data for part in parts]
-            self._sounded += AUDIO_FRAME_SAMPLES
-        return messages

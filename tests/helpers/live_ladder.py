@@ -18,11 +18,11 @@ import ngage
 from ngage.pages import serve_pages
 from ngage.video import message
 from ngage.video.channel import LIVE_CHANNEL
-from ngage.video.encoder import AUDIO_HELD_SAMPLES, Encoder
+from ngage.video.encoder import Encoder
 from ngage.video.message import RENDITION_ALL, RENDITION_AUDIO, Flag, Message, Track, Type
-from ngage.video.packager import AUDIO_FRAME_SAMPLES
 from ngage.video.pattern import Pattern
-from ngage.video.programme import SAMPLE_RATE, TIMESCALE
+from ngage.video.programme import TIMESCALE
+from tests.helpers.ladder import Soundtrack
 
 FPS = 30
 SIZES = ((320, 180), (160, 90))
@@ -102,9 +102,10 @@ class LiveLadder:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
         self._patterns = [Pattern(*size, FPS) for size in SIZES]
         self._encoders = [Encoder(*size, FPS) for size in SIZES]
+        self._soundtrack = Soundtrack(self._patterns[0], self._encoders[0])
         self._left_out: dict[int, int] = {}
         self._groups: list[list[Message]] = [[] for _ in range(SOUND_ONLY_RUNG + 1)]
-        self._carried = self._cues = self._renewals = self._sound_position = self.now_us = 0
+        self._carried = self._cues = self._renewals = self.now_us = 0
         async with ngage.Edge(listen="127.0.0.1:0") as edge:
             serve_pages(edge, LIVE_CHANNEL)
             self._channel = edge.channel(
@@ -128,7 +129,7 @@ class LiveLadder:
     def _picture(self, n: int) -> None:
         """Sound first, then every rung's picture, of which one is carried."""
         t_in_us = time.time_ns() // 1000
-        sounds = self._sound((n + 1) * _TICKS, t_in_us)
+        sounds = [message.parse(data) for data in self._soundtrack.until((n + 1) * _TICKS, t_in_us)]
         for rung, (encoder, pattern) in enumerate(zip(self._encoders, self._patterns, strict=True)):
             (part,) = encoder.picture(n * _TICKS, _TICKS, pattern.draw(), t_in_us)
             picture = message.parse(part.data)._replace(rendition=rung)
@@ -151,16 +152,6 @@ class LiveLadder:
         if picture and Flag.KEY in picture.flags:
             self._groups[rung] = []
         self._groups[rung] += [*sounds, *([picture] if picture else [])]
-
-    def _sound(self, end: int, t_in_us: int) -> list[Message]:
-        until = end * SAMPLE_RATE // TIMESCALE + AUDIO_HELD_SAMPLES
-        made = []
-        while self._sound_position < until:
-            sound = self._patterns[0].sound(self._sound_position, AUDIO_FRAME_SAMPLES)
-            parts = self._encoders[0].sound(self._sound_position, sound, t_in_us)
-            made += [message.parse(part.data) for part in parts]
-            self._sound_position += AUDIO_FRAME_SAMPLES
-        return made
 
     def _repeat(self, rung: int) -> None:
         self.rung = self._carried = rung

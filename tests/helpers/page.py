@@ -3,6 +3,8 @@
 from itertools import pairwise
 
 MEDIA, AUDIO, KEY = 2, 64, 1
+# Where each player is, in seconds.
+POSITION = {"mse": "document.querySelector('video').currentTime", "webcodecs": "ngage.mediaTime"}
 
 
 def address(daemon):

@@ -80,7 +80,7 @@ class Viewer(Raw):
 
 def check(seen: list[str]) -> None:
     sounds = [int(data.split()[1]) for data in seen if data.startswith("sound")]
-    assert sounds == list(range(sounds[0], sounds[0] + len(sounds))) if sounds else True
+    assert sounds == [sounds[0] + n for n in range(len(sounds))]
     before = (0, 0, 0)
     for data in seen:
         if data.startswith("sound"):

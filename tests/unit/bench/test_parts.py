@@ -2,12 +2,12 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
 from bench.native import parts
 from ngage_core.protocol import encode_frame
+from tests.helpers.pairs import socket_pairs
 
 PAIRS = 3
 PAYLOAD = b"x" * 128
@@ -16,12 +16,7 @@ FRAME = encode_frame(PAYLOAD, 2)
 
 @pytest.fixture
 def pairs() -> Iterator[list[tuple[socket.socket, socket.socket]]]:
-    with ExitStack() as stack:
-        pairs = [socket.socketpair() for _ in range(PAIRS)]
-        for pair in pairs:
-            for end in pair:
-                stack.enter_context(end)
-                end.setblocking(False)
+    with socket_pairs(PAIRS) as pairs:
         yield pairs
 
 

@@ -11,7 +11,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from ngage.bridge import OPCODE_BINARY, OPCODE_TEXT, Bridge, parse_client
-from ngage.errors import ClientError, CloseCode, NgageError, PositionError, PublicationError
+from ngage.errors import (
+    ChannelError,
+    ClientError,
+    CloseCode,
+    NgageError,
+    PositionError,
+    PublicationError,
+)
 from ngage.events import Held, Log, Message, Position, Publication
 from ngage.options import join_address
 from ngage.responses import Playlist, encode_playlist, encode_response
@@ -62,6 +69,8 @@ class Channel:
             offset = self._engine.publish(self._number, *_payload(data), sync, group, independent)
         except ValueError as error:
             raise PublicationError(f"channel {self.name!r}: {error}") from None
+        except OverflowError:
+            raise PublicationError(f"group {group}: 0 to 2**64 - 1") from None
         return Position(self._epoch, offset)
 
     def view(self, name: str, tick_ms: int) -> None:
@@ -275,6 +284,8 @@ class Edge:
         group on the one above. The views of all rungs are of the same order. A ladder may be
         made anew with more rungs at its lower end. Raises ChannelError.
         """
+        if len({len(rung._views) for rung in rungs}) > 1:
+            raise ChannelError("the rungs of a ladder have as many views each")
         self._started.ladder([rung._number for rung in rungs], last_resort=last_resort)
         for views in zip(*(rung._views.values() for rung in rungs), strict=True):
             self._started.ladder([number for number, _ in views], last_resort=last_resort)

@@ -11,7 +11,8 @@ import logging
 import os
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -117,7 +118,7 @@ class Bridge:
         frames = 1 << (options.history - 1).bit_length()
         if frames > self._limits["ring_frames_max"]:
             raise ChannelError(f"history {options.history}: the core holds {frames // 2} at most")
-        try:
+        with _refusals(name):
             number = self.engine.channel(
                 name,
                 lag=LAGS[options.lag],
@@ -129,30 +130,20 @@ class Bridge:
                 epoch=epoch,
                 first=first,
             )
-        except OverflowError:
-            raise ChannelLimitError(f"channel {name!r}: the edge holds no more channels") from None
-        except ValueError as error:
-            raise ChannelError(str(error)) from None
         self._names[number] = name
         return number
 
     def view(self, channel: int, name: str, tick_ms: int) -> int:
         """Another name for a channel: its number. ChannelError as for a channel."""
-        try:
+        with _refusals(name):
             number = self.engine.view(channel, name, tick_ms=tick_ms)
-        except OverflowError:
-            raise ChannelLimitError(f"channel {name!r}: the edge holds no more channels") from None
-        except ValueError as error:
-            raise ChannelError(str(error)) from None
         self._names[number] = self._names[channel]
         return number
 
     def ladder(self, rungs: Sequence[int], *, last_resort: bool) -> None:
         """Link channels, the highest first. Raises ChannelError."""
-        try:
+        with _refusals(self._names[rungs[0]]):
             self.engine.ladder(tuple(rungs), last_resort=last_resort)
-        except ValueError as error:
-            raise ChannelError(str(error)) from None
         for number in rungs:
             self._names[number] = self._names[rungs[0]]
 
@@ -238,6 +229,17 @@ def parse_client(client: str) -> int:
     if not CLIENT.fullmatch(client):
         raise ValueError(client)
     return int(client, 16)
+
+
+@contextmanager
+def _refusals(name: str) -> Iterator[None]:
+    """What the core says of a channel, as errors of ngage."""
+    try:
+        yield
+    except OverflowError:
+        raise ChannelLimitError(f"channel {name!r}: the edge holds no more channels") from None
+    except ValueError as error:
+        raise ChannelError(str(error)) from None
 
 
 def _check_capacity(plan: Plan, settings: Settings) -> None:

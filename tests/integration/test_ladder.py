@@ -18,7 +18,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import ngage
-from ngage.errors import ChannelError
+from ngage.errors import ChannelError, PublicationError
 from tests.helpers.backends import BACKENDS
 from tests.helpers.raw import Raw
 from tests.oracle import frames
@@ -364,6 +364,11 @@ async def test_what_is_no_ladder_is_refused(edge: ngage.Edge) -> None:
             edge.ladder(wrong)
     with pytest.raises(ChannelError, match="each once"):
         edge.ladder([d, d])
+    d.view("another-d", tick_ms=0)
+    with pytest.raises(ChannelError, match="as many views"):
+        edge.ladder([d, edge.channel("without", lag="keyframe")])
+    with pytest.raises(PublicationError, match="group"):
+        a.publish(b"", sync=True, group=2**64)
     with pytest.raises(ChannelError, match="keyframe"):
         edge.ladder([edge.channel("e", lag="ring")])
     many = [edge.channel(f"many{n}", lag="keyframe") for n in range(17)]

@@ -211,6 +211,25 @@ async def test_a_studio_whose_edge_stops_reading_drops_up_to_a_sync_point():
             assert edge.channels[CHANNEL].history(limit=1, reverse=True)[0].data == after[-1]
 
 
+async def test_an_init_that_met_a_full_link_comes_before_what_it_is_for():
+    programme = Programme()
+    async with edge_with_intake() as (edge, address):
+        link = Link(f"ws://{address}", CHANNEL, "")
+        link.send(programme.init, Entry.INIT)
+        async with running(link):
+            await eventually(lambda: link.connected)
+            for _ in range(100):  # one turn of the loop, in which the edge can read nothing
+                link.send(programme.picture(bytes(100_000)), Entry.SYNC)
+            other = Programme()
+            assert other.init != programme.init
+            link.send(other.init, Entry.INIT)
+            sent = link.sent
+            await eventually(lambda: edge.channels[CHANNEL].position.offset == sent)
+            push(link, other, 1)
+            await eventually(lambda: edge.channels[CHANNEL].position.offset == sent + 1)
+            assert edge.channels[CHANNEL].log().preamble == other.init
+
+
 async def test_what_is_told_beside_the_stream_comes_after_init_and_is_not_kept():
     programme = Programme()
     got = asyncio.Queue()
@@ -231,8 +250,8 @@ async def test_what_is_told_beside_the_stream_comes_after_init_and_is_not_kept()
             (picture,) = push(link, programme, 1)
             assert [await got.get() for _ in range(3)] == [programme.init, b"now", picture]
             assert (link.sent, link.dropped) == (2, 0)
-            assert len(link.held_ms()) == 3
-            assert link.held_ms() == []
+            assert len(link.held()) == 3
+            assert link.held() == []
 
 
 async def test_a_taken_port_is_named():

@@ -79,7 +79,8 @@ def restore_logs(file: BinaryIO, edge: Edge) -> None:
         try:
             head = msgspec.msgpack.decode(_read(file, size), type=_Head)
             _restore_log(file, edge, head)
-            ladders += [(head.rungs, head.last_resort)] if head.rungs else []
+            if head.rungs:
+                ladders.append((head.rungs, head.last_resort))
         except (msgspec.DecodeError, ChannelError, UnicodeDecodeError) as error:
             raise HandoverError(f"the logs handed over cannot be read: {error}") from None
 

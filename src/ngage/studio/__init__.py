@@ -8,6 +8,6 @@ ffmpeg  whatever FFmpeg reads as a source
 carried what both have in common: units to parts
 advice  what in their settings costs time
 link    keeps one edge supplied
-clock   the same for the edges
 report  delay by stage, and what was dropped
+clock   the same for the edges
 """

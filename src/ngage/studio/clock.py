@@ -5,10 +5,10 @@ import time
 from collections import deque
 
 from ngage.video import message
+from ngage.video.delays import TOLD_MAX
 from ngage.video.message import Flag, Message, Type
 
 CLOCK_SECONDS = 1.0
-TOLD_MAX = 500
 
 
 class Clock:
@@ -18,9 +18,9 @@ class Clock:
         self._made_ms: deque[float] = deque(maxlen=TOLD_MAX)
         self._seq = 0
 
-    def made(self, milliseconds: float) -> None:
+    def made(self, seconds: float) -> None:
         """It took so long from entering to message."""
-        self._made_ms.append(round(milliseconds, 1))
+        self._made_ms.append(round(1000 * seconds, 1))
 
     def message(self, dropped: int) -> bytes:
         """Of the messages since the last one; `dropped` at the source since it began."""

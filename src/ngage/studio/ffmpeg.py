@@ -13,6 +13,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 from ngage.errors import MediaError, StudioError
 from ngage.studio.carried import Carried
@@ -34,8 +35,10 @@ class FfmpegFeed(Carried):
     def __init__(self, address: str, command: str, wishes: Sequence[Wish]) -> None:
         super().__init__(wishes)
         self._source = address
-        # A query may hold a passphrase: neither the log nor the ready line shows it.
-        self.address = address.partition("?")[0]
+        # A query may hold a passphrase, and so may what stands before the host: neither the log nor
+        # the ready line shows them.
+        shown = urlsplit(address)._replace(query="", fragment="")
+        self.address = shown._replace(netloc=shown.netloc.rpartition("@")[2]).geturl()
         self._command = command
         self._task: asyncio.Task[None]
 

@@ -14,15 +14,16 @@ from urllib.parse import quote
 import picows
 
 from ngage.errors import StudioError
+from ngage.video.channel import STUDIO_PATH
 from ngage.video.entry import Entry
-from ngage.video.message import STUDIO_PATH
+from ngage.video.stages import Stages
 
 CONNECT_SECONDS = 5.0
 IDLE_SECONDS = 5.0
 RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.25, 5.0
 # Two seconds of 8 Mbit/s.
 WAITING_BYTES_MAX = 2 << 20
-HELD_MAX = 512
+HELD = "held"  # the stage from a message to the kernel
 # Statuses that another attempt does not change.
 FINAL_STATUSES = frozenset((400, 401, 403, 404))
 
@@ -38,6 +39,7 @@ class Link:
         self._headers = {"X-API-Key": key} if key else {}
         self._connection: _Connection | None = None
         self._init = b""
+        self._owes_init = False
         self._waits_for_sync = True
         self.sent_bytes = self.sent = self.dropped = 0
 
@@ -49,7 +51,7 @@ class Link:
         """One message of the stream, in order; lost if the edge cannot take it now."""
         if entry is Entry.INIT:
             self._init = data
-            self._waits_for_sync = True
+            self._owes_init = self._waits_for_sync = True
         connection = self._connection
         if connection is None:
             self.dropped += entry is not Entry.INIT
@@ -63,6 +65,9 @@ class Link:
         if self._waits_for_sync and entry is Entry.WITHIN:
             self.dropped += 1
             return
+        if self._owes_init and entry is not Entry.INIT:
+            connection.write(self._init)
+        self._owes_init = False
         connection.write(data)
         self.sent += 1
         self.sent_bytes += len(data)
@@ -73,9 +78,9 @@ class Link:
         if connection and self._init and connection.waiting_bytes <= WAITING_BYTES_MAX:
             connection.write(data)
 
-    def held_ms(self) -> list[float]:
-        """How long messages have waited here for the kernel, since the last time."""
-        return self._connection.held_ms() if self._connection else []
+    def held(self) -> list[float]:
+        """Seconds that messages have waited here for the kernel, since the last time."""
+        return self._connection.held() if self._connection else []
 
     async def run(self) -> None:
         """Connect, and again whenever the edge goes. Raises StudioError if it refuses for good."""
@@ -102,6 +107,7 @@ class Link:
         """The stream from its next sync point on."""
         self._connection = connection
         self._waits_for_sync = True
+        self._owes_init = False
         if self._init:
             connection.write(self._init)
 
@@ -139,7 +145,7 @@ class _Connection(picows.WSListener):
         # Where each message that may still wait ends, and when it was written; bounded, as what
         # waits is.
         self._unsent: deque[tuple[int, float]] = deque()
-        self._held_ms: deque[float] = deque(maxlen=HELD_MAX)
+        self._stages = Stages()
 
     @property
     def waiting_bytes(self) -> int:
@@ -154,17 +160,15 @@ class _Connection(picows.WSListener):
         self._unsent.append((self._written, time.monotonic()))
         self._see()
 
-    def held_ms(self) -> list[float]:
+    def held(self) -> list[float]:
         self._see()
-        held = list(self._held_ms)
-        self._held_ms.clear()
-        return held
+        return self._stages.take().get(HELD, [])
 
     def _see(self) -> None:
         """What the kernel has taken by now."""
         taken = self._written - self.waiting_bytes
         while self._unsent and self._unsent[0][0] <= taken:
-            self._held_ms.append((time.monotonic() - self._unsent.popleft()[1]) * 1000)
+            self._stages.add(HELD, time.monotonic() - self._unsent.popleft()[1])
 
     def end(self) -> None:
         assert self._transport

@@ -43,10 +43,10 @@ async def _show(feed: Feed, links: Sequence[Link], report: Report, clock: Clock)
     async for parts in feed.parts():
         for part in parts:
             entry = entries.see(message.parse(part.data))
-            milliseconds = time.time_ns() / 1e6 - part.t_in_us / 1e3
-            report.made(part, entry, milliseconds)
+            seconds = time.time_ns() / 1e9 - part.t_in_us / 1e6
+            report.made(part, entry, seconds)
             if entry is not Entry.INIT:
-                clock.made(milliseconds)
+                clock.made(seconds)
             for link in links:
                 link.send(part.data, entry)
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Where a studio publishes and a page looks, unless told otherwise.
 LIVE_CHANNEL = "live"
+# Where studios push messages to an edge: this, and the channel's name.
+STUDIO_PATH = "/studio/"
 
 INFO_TICK_MS = 500
 REPORT_SECONDS = 1.0

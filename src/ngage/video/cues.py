@@ -8,12 +8,11 @@ import json
 from typing import Any
 
 from ngage.errors import PublicationError
-from ngage.video.message import RENDITION_ALL, RENDITION_AUDIO, Flag, Message, Type
+from ngage.video.message import RENDITION_ALL, RENDITION_AUDIO, RENDITIONS_MAX, Flag, Message, Type
 
 CUE_BYTES_MAX = 64 << 10
 # A player keeps what is to come.
 AHEAD_US_MAX = 60_000_000
-_RENDITIONS = 128  # of pictures and sound
 
 
 class Cues:
@@ -32,7 +31,7 @@ class Cues:
         """The newest picture's pts counts, or that of the sound where there is no picture."""
         if media.type is Type.INIT:
             self._has_picture = False
-        elif media.type is Type.MEDIA and media.rendition < _RENDITIONS:
+        elif media.type is Type.MEDIA and media.rendition < RENDITIONS_MAX:
             is_picture = media.rendition < RENDITION_AUDIO
             if is_picture or not self._has_picture:
                 self._newest_us = media.pts_us

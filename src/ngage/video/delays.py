@@ -42,7 +42,7 @@ class Histogram:
 
 
 class Delays:
-    """Of one channel. `dropped` is how many pictures the studio says it has dropped."""
+    """Of one channel. `dropped` is how many pictures and sounds the studio says it has lost."""
 
     def __init__(self) -> None:
         self.histograms = {stage: Histogram() for stage in STAGES}
@@ -55,6 +55,8 @@ class Delays:
         """Another studio, which tells of itself in time."""
         self.dropped = 0
         self._made_ms: float | None = None
+        for values in self._recent_ms.values():
+            values.clear()
 
     def clock(self, media: Message) -> None:
         """What the studio tells of its last second. Raises ValueError for what is no CLOCK."""
@@ -87,10 +89,7 @@ class Delays:
         for stage, values in self._recent_ms.items():
             found[stage] = median(values) if values else None
             values.clear()
-        return {
-            stage: None if found[stage] is None else round(found[stage] or 0.0, 1)
-            for stage in STAGES
-        }
+        return {stage: None if (ms := found[stage]) is None else round(ms, 1) for stage in STAGES}
 
     def _observe(self, stage: str, ms: float) -> None:
         ms = max(0.0, ms)

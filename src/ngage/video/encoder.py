@@ -45,10 +45,10 @@ class Encoder:
         self._next_key = 0
         self._packager = Packager()
         self._wanted = frozenset(self._rungs.tracks)
-        self.headroom = Headroom({number: rung.name for number, rung in lower.items()})
+        names = {number: rung.name for number, rung in lower.items()}
+        self.headroom = Headroom(names)
         self.stages = Stages()
-        self._names = {RENDITION_VIDEO: source.name}
-        self._names |= {number: rung.name for number, rung in lower.items()}
+        self._names = {RENDITION_VIDEO: source.name, **names}
         self.init = self._describe()
 
     def picture(

@@ -1,6 +1,5 @@
 """Where in a stream of media messages somebody who has nothing yet may begin."""
 
-import json
 from enum import Enum
 
 from ngage.video import message
@@ -24,18 +23,11 @@ class Entries:
     def see(self, media: Message) -> Entry:
         """Raises ValueError for an INIT without tracks, and for media before the first INIT."""
         if media.type is Type.INIT:
-            self._rendition = _first_rendition(media.payload)
+            about, _ = message.parse_tracks(media.payload)
+            self._rendition = about["tracks"][0]["id"]
             return Entry.INIT
         if self._rendition is None:
             raise ValueError("media before INIT: nobody could show it")
         if media.rendition == self._rendition and Flag.KEY in media.flags:
             return Entry.SYNC
         return Entry.WITHIN
-
-
-def _first_rendition(payload: bytes) -> int:
-    try:
-        about, _ = message.parse_tracks(payload)
-        return int(about["tracks"][0]["id"])
-    except (LookupError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError("INIT without tracks") from error

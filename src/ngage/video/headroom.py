@@ -11,6 +11,8 @@ from collections.abc import Mapping
 
 WINDOW_SECONDS = 2.0
 LOAD_MAX = 0.8
+# A picture that is later, in pictures, is not worth encoding.
+LATE_PICTURES_MAX = 2
 PATIENCE_SECONDS_MIN, PATIENCE_SECONDS_MAX = 30.0, 960.0
 
 log = logging.getLogger(__name__)

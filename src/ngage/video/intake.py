@@ -18,8 +18,7 @@ from ngage.api import Edge
 from ngage.errors import NgageError, StartError
 from ngage.keys import key_matches
 from ngage.options import join_address, split_address
-from ngage.video.channel import REPORT_SECONDS, VideoChannel
-from ngage.video.message import STUDIO_PATH
+from ngage.video.channel import REPORT_SECONDS, STUDIO_PATH, VideoChannel
 
 # A key frame of 30 Mbit/s; the ring of a channel holds four.
 MESSAGE_BYTES_MAX = 2 << 20

@@ -12,7 +12,15 @@ Each rung can be had at the pace of a class of viewers: `NAME~rt` at once, `NAME
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from ngage.video.message import RENDITION_SOUND_ONLY, Flag, Message, Type, pack, parse_tracks
+from ngage.video.message import (
+    RENDITION_AUDIO,
+    RENDITION_SOUND_ONLY,
+    Flag,
+    Message,
+    Type,
+    pack,
+    parse_tracks,
+)
 
 if TYPE_CHECKING:
     from ngage.api import Channel, Edge
@@ -22,6 +30,8 @@ HISTORY = 512
 RING_BYTES = 8 << 20
 # A picture that is later is worth less than the next key frame.
 LAG_MS = 400
+# With the sound alone, as many rungs as the core's ladders have.
+PICTURES_MAX = 15
 # Milliseconds between sends, by class.
 CLASSES = {"rt": 0, "live": 100, "eco": 500}
 
@@ -35,6 +45,7 @@ class Ladder:
         self._rungs = [self._channel(0)]
         self._timeline = 0
         self._pictures: list[int] = []  # the tracks, from the highest
+        self._tracks: list[int | None] = []  # of each rung the one it carries
         self._shown: list[int | None] = [None]  # of each rung the track that has begun
         self._sound_alone = False  # there is a rung for it, once there was sound with a picture
         self._marks = 0
@@ -45,38 +56,40 @@ class Ladder:
         return self._rungs[0].subscribers
 
     def describe(self, data: bytes, media: Message) -> None:
-        """An INIT, which has tracks."""
+        """An INIT. Raises ValueError for what is none."""
         about, _ = parse_tracks(media.payload)
         tracks = about["tracks"]
-        self._timeline = crc32(str(about.get("timeline")).encode())
-        self._pictures = sorted(track["id"] for track in tracks if track["kind"] == "video")
-        if self._pictures and len(self._pictures) < len(tracks):
-            self._sound_alone = True
+        self._timeline = crc32(str(about["timeline"]).encode())
+        pictures = sorted(track["id"] for track in tracks if track["kind"] == "video")
+        self._pictures = pictures[:PICTURES_MAX]
+        before = len(self._rungs), self._sound_alone
+        self._sound_alone |= 0 < len(pictures) < len(tracks)
         wanted = max(1, len(self._pictures) + self._sound_alone)
-        if wanted > len(self._rungs):
-            self._rungs += [self._channel(rung) for rung in range(len(self._rungs), wanted)]
-            self._shown += [None] * (wanted - len(self._shown))
+        self._rungs += [self._channel(rung) for rung in range(len(self._rungs), wanted)]
+        self._shown += [None] * (len(self._rungs) - len(self._shown))
+        if before != (len(self._rungs), self._sound_alone):
             self._edge.ladder(self._rungs, last_resort=self._sound_alone)
+        self._tracks = [self._track_of(rung) for rung in range(len(self._rungs))]
         for channel in self._rungs:
             channel.preamble(data)
 
     def publish(self, data: bytes, media: Message, *, sync: bool) -> None:
         """One message after it. sync: it is a sync point of the highest rung."""
-        if media.rendition not in self._pictures:
+        if media.rendition >= RENDITION_AUDIO:
             # Sound by itself has sync points of its own.
             for channel in self._rungs:
                 channel.publish(data, sync and not self._pictures, independent=True)
             return
         group = self._timeline << 32 | media.pts_us & 0xFFFFFFFF
-        for rung, channel in enumerate(self._rungs):
-            if self._track_of(rung) == media.rendition:
-                self._show(rung, channel, data, media, group)
+        for rung, track in enumerate(self._tracks):
+            if track == media.rendition:
+                self._show(rung, self._rungs[rung], data, media, group)
         if sync and self._sound_alone:
             self._rungs[-1].publish(self._no_picture(media), sync=True, group=group)
 
     def _track_of(self, rung: int) -> int | None:
         """The lowest rung of several has no picture."""
-        if self._sound_alone and rung == len(self._rungs) - 1:
+        if not self._pictures or (self._sound_alone and rung == len(self._rungs) - 1):
             return None
         return min((t for t in self._pictures if t >= rung), default=self._pictures[-1])
 

@@ -12,7 +12,8 @@
     16   u64   t_in, microseconds of Unix time when the picture or sound entered (origin's clock)
     24         payload
 
-The payload of MEDIA is one chunk of `ngage.video.mp4`, whose tfdt is pts in the track's timescale.
+The payload of MEDIA is one chunk of `ngage.video.mp4`, whose tfdt is pts in the track's timescale;
+that of rendition 255 is empty, and says that there is no picture from here on.
 
 The payload of INIT for rendition 254 describes all tracks at once, for the channel's preamble is
 one message: a u32 (little-endian) length, that many bytes of JSON, then the init segments of the
@@ -29,10 +30,9 @@ from enum import IntEnum, IntFlag
 from typing import Any, NamedTuple
 
 HEADER_BYTES = 24
-# Where studios push messages to an edge: this, and the channel's name.
-STUDIO_PATH = "/studio/"
 RENDITION_VIDEO = 0
 RENDITION_AUDIO = 64
+RENDITIONS_MAX = 128  # of pictures and sound
 RENDITION_ALL = 254
 RENDITION_SOUND_ONLY = 255
 
@@ -116,16 +116,27 @@ def pack_tracks(timeline: str, tracks: Sequence[Track]) -> bytes:
 
 
 def parse_tracks(payload: bytes) -> tuple[dict[str, Any], list[bytes]]:
-    """(the JSON, the init segments in its order). Raises ValueError if lengths do not add up."""
+    """(the JSON, the init segments in its order). Raises ValueError unless each track has a number
+    (`id`), a `kind` and its length, and the lengths add up."""
     if len(payload) < _LENGTH.size:
         raise ValueError("INIT payload without a length")
     (length,) = _LENGTH.unpack_from(payload)
     at = _LENGTH.size + length
-    about = json.loads(payload[_LENGTH.size : at])
+    try:
+        about = json.loads(payload[_LENGTH.size : at])
+        tracks = [(t["id"], t["kind"], t["bytes"], about["timeline"]) for t in about["tracks"]]
+    except (LookupError, TypeError, RecursionError) as error:
+        raise ValueError(f"INIT: a track without {error}") from None
+    if not tracks:
+        raise ValueError("INIT without tracks")
     inits = []
-    for track in about["tracks"]:
-        inits.append(payload[at : at + track["bytes"]])
-        at += track["bytes"]
+    for number, kind, size, _ in tracks:
+        if not (isinstance(number, int) and 0 <= number < RENDITIONS_MAX and isinstance(kind, str)):
+            raise ValueError(f"INIT: a track of number {number!r} and kind {kind!r}")
+        if not (isinstance(size, int) and size >= 0):
+            raise ValueError(f"INIT: a track of {size!r} bytes")
+        inits.append(payload[at : at + size])
+        at += size
     if at != len(payload):
         raise ValueError(f"INIT payload of {len(payload)} bytes describes {at}")
     return about, inits

@@ -17,13 +17,13 @@ from av.error import FFmpegError
 
 from ngage.video import VideoUnavailable
 from ngage.video.encoder import AUDIO_HELD_SAMPLES, Encoder
+from ngage.video.headroom import LATE_PICTURES_MAX
 from ngage.video.packager import AUDIO_FRAME_SAMPLES, Part
 from ngage.video.programme import SAMPLE_RATE, TIMESCALE, Picture, Programme
 from ngage.video.renditions import AUDIO_KBPS, Wish
 from ngage.video.stages import Stages
 
 HANDOVER_PICTURES_MAX = 8
-LATE_PICTURES_MAX = 2
 # After a longer halt (a suspended machine) the timeline goes on where it stood.
 HALT_SECONDS = 2.0
 

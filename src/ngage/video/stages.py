@@ -10,7 +10,7 @@ HELD_MAX = 512
 
 
 class Stages:
-    """One thread adds and another takes; a value may be lost between them, which nobody minds."""
+    """Threads add and another takes; a value may be lost between them, which nobody minds."""
 
     def __init__(self) -> None:
         self._spent: dict[str, deque[float]] = {}

@@ -19,7 +19,7 @@ _STEP_SPREAD = 0.15
 
 
 class Timeline:
-    """What both tracks of a publisher have in common: how far its clock is from ours."""
+    """What the tracks of a publisher have in common: how far its clock is from ours."""
 
     def __init__(self) -> None:
         self._offset: int | None = None

@@ -19,7 +19,7 @@ from av.video.frame import VideoFrame
 
 from ngage.video import mp4
 from ngage.video.decoder import Decoder
-from ngage.video.headroom import Headroom
+from ngage.video.headroom import LATE_PICTURES_MAX, Headroom
 from ngage.video.packager import VideoTrack
 from ngage.video.placed import Picture
 from ngage.video.renditions import Rung
@@ -29,7 +29,6 @@ from ngage.video.x264 import Rungs
 # They wait as the publisher sent them, and a burst is decoded faster than it came.
 WAITING_PICTURES_MAX = 32
 WAITING_BYTES_MAX = 8 << 20
-LATE_PICTURES_MAX = 2
 # A source whose key frames, so many one after the other, cannot be decoded is left as it is.
 FAILURES_MAX = 3
 
@@ -165,7 +164,8 @@ class Work:
     def take(self, picture: Picture, late: float) -> list[Answer]:
         """`late`: seconds since it came. Raises ValueError for a source that cannot be decoded."""
         if not self._present and not (picture.key and self.headroom.present):
-            self.headroom.picture(picture.duration * _SECONDS, 0.0, {})
+            if not self.headroom.present:  # else what was decided is not yet done
+                self.headroom.picture(picture.duration * _SECONDS, 0.0, {})
             return [Answer((), frozenset())] if picture.key else []
         began = time.perf_counter()
         frames = self._decoder.decode(picture)

@@ -31,7 +31,6 @@ from ngage.video.message import Flag, Message, Type
 __all__ = ["Hls", "Host"]
 
 _TAG_BYTES = 6
-_RENDITION_MAX = 127
 # Averages are rounded up, so that they seldom change the multivariant playlist.
 _AVERAGE_STEP_BPS = 10_000
 # Who has sent no segment after so many slots keeps the others waiting no longer.
@@ -198,13 +197,8 @@ def _read_tracks(payload: bytes) -> dict[int, _Track]:
     about, inits = message.parse_tracks(payload)
     found: dict[str, dict[int, _Track]] = {"video": {}, "audio": {}}
     for entry, init in zip(about["tracks"], inits, strict=True):
-        try:
-            number, kind = int(entry["id"]), str(entry["kind"])
-            identity = f"{about['timeline']}".encode() + init
-        except (LookupError, TypeError) as error:
-            raise ValueError(f"INIT: a track without {error}") from None
-        if not 0 <= number <= _RENDITION_MAX:
-            raise ValueError(f"INIT: a track of number {number}")
+        number, kind = entry["id"], entry["kind"]
+        identity = f"{about['timeline']}".encode() + init
         digest = hashlib.blake2s(identity, digest_size=_TAG_BYTES).hexdigest()
         if kind in found:
             tag = f"{digest}-{number}"

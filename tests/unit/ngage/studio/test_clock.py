@@ -15,7 +15,7 @@ def told(clock, dropped=0):
 def test_it_tells_of_the_messages_since_the_last_one():
     clock = Clock()
     for milliseconds in (1.26, 30.0):
-        clock.made(milliseconds)
+        clock.made(milliseconds / 1000)
     first, about = told(clock, 7)
     assert about == {"made_ms": [1.3, 30.0], "dropped": 7}
     assert (first.type, first.rendition, first.flags) == (Type.CLOCK, 254, Flag.NONE)
@@ -29,5 +29,5 @@ def test_it_tells_of_the_messages_since_the_last_one():
 def test_of_many_it_tells_of_the_newest():
     clock = Clock()
     for n in range(TOLD_MAX + 5):
-        clock.made(float(n))
+        clock.made(n / 1000)
     assert told(clock)[1]["made_ms"] == [float(n) for n in range(5, TOLD_MAX + 5)]

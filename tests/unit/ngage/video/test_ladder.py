@@ -156,6 +156,26 @@ def test_pictures_without_sound_have_no_rung_for_it():
     assert edge.last_resort
 
 
+def test_the_core_is_told_of_a_last_resort_that_comes_later():
+    edge, ladder = begun(0, 1, 2, sound=False)
+    describe(ladder, init(0, 1))
+    assert edge.ladders == [["stage", "stage@1", "stage@2"]] * 2
+    assert edge.last_resort
+    send(ladder, media(0, 1, key=True), media(1, 1, key=True))
+    assert [names(rung) for rung in edge.channels.values()] == [["0:1"], ["1:1"], ["255:1"]]
+
+
+def test_a_picture_that_init_does_not_name_goes_nowhere():
+    edge, ladder = begun(0)
+    send(ladder, media(1, 1, key=True), media(0, 1, key=True))
+    assert [names(rung) for rung in edge.channels.values()] == [["0:1"], ["255:1"]]
+
+
+def test_there_are_no_more_rungs_than_the_core_has():
+    edge, _ = begun(*range(20))
+    assert len(edge.channels) == 16
+
+
 def test_groups_of_another_timeline_are_others():
     edge, ladder = begun(0, 1)
     send(ladder, media(0, 1, key=True))

@@ -1,5 +1,7 @@
 """The header of a media message, byte by byte, and what is no message."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,3 +72,27 @@ def test_tracks_travel_with_their_init_segments():
         message.parse_tracks(payload + b"more")
     with pytest.raises(ValueError):
         message.parse_tracks(b"")
+
+
+TRACK = {"id": 0, "kind": "video", "bytes": 0}
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        *([], {}, {"timeline": "t"}, {"tracks": [TRACK]}),
+        *(
+            {"timeline": "t", "tracks": tracks}
+            for tracks in (
+                *([], [7], [TRACK, 7]),
+                *([TRACK | wrong] for wrong in ({"id": "0"}, {"id": 128}, {"id": -1})),
+                *([TRACK | wrong] for wrong in ({"kind": None}, {"bytes": -1}, {"bytes": "0"})),
+                *([{k: v for k, v in TRACK.items() if k != missing}] for missing in TRACK),
+            )
+        ),
+    ],
+)
+def test_what_describes_no_tracks_is_refused(about):
+    text = json.dumps(about).encode()
+    with pytest.raises(ValueError, match="INIT"):
+        message.parse_tracks(len(text).to_bytes(4, "little") + text)

@@ -169,6 +169,8 @@ def test_where_nothing_is_made_nothing_is_decoded_until_it_is_tried_again(plain)
     assert first.renditions == frozenset()
     assert others == [[]] * 9
     work.headroom.picture(PATIENCE_SECONDS_MIN, 0.0, {})
+    for picture in 10 * pictures[1:10]:  # 3 s, in which it cannot begin
+        assert work.take(picture, 0.0) == []
     (answer,) = work.take(pictures[20], 0.0)
     assert answer.renditions == {2}
     assert [p.key for p in answer.pictures] == [True]
@@ -201,7 +203,7 @@ def test_each_stage_is_timed(plain):
     assert stages.take() == {}
 
 
-def test_a_damaged_picture_costs_itself_only(plain):
+def test_a_damaged_picture_costs_its_group_at_most(plain):
     tracks, pictures = plain
     work = work_on(tracks)
     broken = [

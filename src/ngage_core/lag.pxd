@@ -4,9 +4,10 @@ allows.
 KEYFRAME is for pictures. Of a group that was begun, what depends on the rest is sent until it is
 too late; then the picture waits for a sync point, while what is independent of it (sound) goes on.
 Too late is twice the time allowed for who was not late before: a network that stood still for a
-moment has caught up before the next sync point would come. It is half of that time for who is late
-group after group. Measured on a link of 500 kbit/s for 800 (bench/slow_viewer.py): pictures are
-0.43 s old at the median and 1.14 s at most; where each group was finished, 1.27 s and 1.78 s.
+moment has caught up before the next sync point would come. It is that time for whose last group was
+late, and half of it for who is late group after group. Measured on a link of 500 kbit/s for 800
+(bench/slow_viewer.py): pictures are 0.43 s old at the median and 1.14 s at most; where each group
+was finished, 1.27 s and 1.78 s.
 
 A sync point is also where the rung is changed (rung.pxd): down for who has waited, or is late by
 half of what is allowed, so that on a ladder hardly anybody has to wait.

@@ -135,7 +135,8 @@ def test_a_player_changes_its_rung_and_goes_on_when_that_is_gone(open_page):
         ladder.rungs = (0, 1)
         page.evaluate(
             """async () => {
-                while (!(await fetch("/hls/ladder/0.m3u8")).ok);
+                while (!(await fetch("/hls/ladder/0.m3u8")).ok)
+                    await new Promise((again) => setTimeout(again, 100));
                 hls.nextLevel = 1;
                 await until(() => video.videoHeight === 360);
             }"""

@@ -63,7 +63,7 @@ def test_it_offers_each_rung_and_shows_the_one_that_is_on(show, line, page):
 def test_a_choice_is_told_to_the_server(line, page):
     for label in ("90p", "Sound only", "180p"):
         choice(page).select_option(label)
-    assert line.said == [['{"t":"r","id":1}', '{"t":"r","id":2}', '{"t":"r","id":0}']]
+    assert line.said == [['{"t":"r","id":1}', '{"t":"r","id":15}', '{"t":"r","id":0}']]
 
 
 def test_it_is_told_again_to_the_next_connection(line, page):
@@ -114,9 +114,9 @@ def test_there_is_a_choice_where_there_is_something_to_choose(show, open_page, t
     assert shown == options
 
 
-def test_where_the_chosen_track_goes_the_next_lower_is_wanted(show, open_page):
+def test_a_choice_outlives_its_track(show, open_page):
     page = open_page(address(show))
-    said = page.evaluate(
+    said, shown = page.evaluate(
         """async () => {
             const { Quality } = await import("/quality.js");
             const field = document.createElement("label"), said = [];
@@ -124,12 +124,17 @@ def test_where_the_chosen_track_goes_the_next_lower_is_wanted(show, open_page):
             const quality = new Quality(field, (text) => said.push(text));
             const video = (id) => ({ id, kind: "video", height: 1080 >> id });
             quality.offer([video(0), video(1), video(2), { id: 64, kind: "audio" }]);
-            field.firstChild.value = "1";
-            quality.wish();
-            quality.offer([video(0), video(2), { id: 64, kind: "audio" }]);
-            quality.offer([video(0), { id: 64, kind: "audio" }]);
-            quality.offer([video(0), video(1), { id: 64, kind: "audio" }]);
-            return said.map((text) => JSON.parse(text).id);
+            const shown = [];
+            for (const [choice, ...offers] of [["1", [0, 2], [0], [0, 1]], ["sound", [0], []]]) {
+                field.firstChild.value = choice;
+                field.firstChild.dispatchEvent(new Event("change"));
+                for (const pictures of offers) {
+                    quality.offer([...pictures.map(video), { id: 64, kind: "audio" }]);
+                    shown.push(field.firstChild.value);
+                }
+            }
+            return [said.map((text) => JSON.parse(text).id), shown];
         }"""
     )
-    assert said == [1, 2, 1, 2]
+    assert said == [1, 15]  # the server knows what to show meanwhile
+    assert shown == ["2", "0", "1", "sound", "sound"]

@@ -35,6 +35,7 @@ def test_what_the_page_measures_makes_up_the_delay(page):
 
 
 def test_a_server_that_tells_no_stages_leaves_them_empty(show, page):
+    until(page, "ngage.madeMs !== null && ngage.linkMs !== null")
     show.report()
     until(page, "ngage.madeMs === null && ngage.linkMs === null")
     until(page, "document.getElementById('made').textContent === '\\u2013'")

@@ -4,7 +4,7 @@ with LiveLadder() as show:
     show.rung = 1       # from the next key frame on
     show.cue({"n": 1})
 
-The rungs are HEIGHTS, then sound only. The same instant is drawn for each of them.
+The rungs are of SIZES, then sound only. The same instant is drawn for each of them.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from ngage.video import message
 from ngage.video.channel import LIVE_CHANNEL
 from ngage.video.encoder import Encoder
 from ngage.video.message import RENDITION_ALL, RENDITION_AUDIO, Flag, Message, Track, Type
+from ngage.video.message import RENDITION_SOUND_ONLY as SOUND_ONLY
 from ngage.video.pattern import Pattern
 from ngage.video.programme import TIMESCALE
 from tests.helpers.ladder import Soundtrack
@@ -27,7 +28,6 @@ from tests.helpers.ladder import Soundtrack
 FPS = 30
 SIZES = ((320, 180), (160, 90))
 SOUND_ONLY_RUNG = len(SIZES)
-SOUND_ONLY = 255
 START_SECONDS = 30.0
 _TICKS = TIMESCALE // FPS
 

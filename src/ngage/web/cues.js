@@ -31,12 +31,12 @@ export class Cues {
       console.warn(`ngage: cue ${seq} is no JSON and is left out`);
       return;
     }
-    if (this.waiting.length === CUES_MAX) {
+    const later = this.waiting.findIndex((other) => other.pts > pts);
+    this.waiting.splice(later < 0 ? this.waiting.length : later, 0, { pts, data });
+    if (this.waiting.length > CUES_MAX) {
       console.warn(`ngage: more than ${CUES_MAX} cues wait: the last is left out`);
       this.waiting.pop();
     }
-    const later = this.waiting.findIndex((other) => other.pts > pts);
-    this.waiting.splice(later < 0 ? this.waiting.length : later, 0, { pts, data });
     this.fire();
   }
 

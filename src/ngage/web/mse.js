@@ -32,7 +32,6 @@ export class MsePlayer extends ElementPlayer {
     this.Source = window.ManagedMediaSource || window.MediaSource;
     this.forget();
     this.target = TARGET_MIN;
-    stats.targetMs = TARGET_MIN * 1000;
     this.delays = new Delays();
     this.calmSince = performance.now();
     this.onbroken = () => {};
@@ -127,7 +126,7 @@ export class MsePlayer extends ElementPlayer {
   hide(message) {
     const wasSoundOnly = this.isSoundOnly;
     this.ladder.take(message);
-    if (!this.parts.length) this.build();
+    if (!this.parts.length && this.sound) this.build();
     if (!this.sound) stats.rendition = SOUND_ONLY;
     else if (!wasSoundOnly) this.stand(message.pts + STILL_US + STILL_PAST_KEY_US);
   }
@@ -227,7 +226,6 @@ export class MsePlayer extends ElementPlayer {
   retarget(seconds) {
     this.target = Math.min(TARGET_MAX, Math.max(TARGET_MIN, seconds));
     this.calmSince = performance.now();
-    stats.targetMs = this.target * 1000;
   }
 
   watchFrames() {

@@ -1,9 +1,12 @@
 // The choice of quality: the highest rung this viewer wants, and what it sees. The server steps
-// down by itself where the connection is slow, so that any choice is a ceiling.
+// down by itself where the connection is slow, so that any choice is a ceiling; and on a rung whose
+// track is gone for a while it shows the next lower, so that a choice stays what it is.
 
 import { SOUND_ONLY } from "./message.js";
 
 const AUTO = "auto", SOUND = "sound";
+// Beyond any rung: the last is taken for it, which is the sound alone.
+const LAST_RUNG = 15;
 
 export class Quality {
   // In the label `field`; `send(text)` reaches the server if there is a connection.
@@ -12,40 +15,41 @@ export class Quality {
     this.select = field.querySelector("select");
     this.send = send;
     this.labels = new Map();
+    this.wanted = AUTO;
     this.wished = 0;
-    this.select.addEventListener("change", () => this.wish());
+    this.select.addEventListener("change", () => {
+      this.wanted = this.select.value;
+      this.wish();
+    });
   }
 
   // The tracks of an INIT.
   offer(tracks) {
     const pictures = tracks.filter(({ kind }) => kind === "video");
     const hasSound = tracks.some(({ kind }) => kind === "audio");
-    this.soundRung = Math.max(...pictures.map(({ id }) => id)) + 1;
     this.field.hidden = !pictures.length || pictures.length + hasSound < 2;
     this.labels = new Map([[AUTO, "Auto"]]);
     for (const track of pictures) this.labels.set(String(track.id), label(track, pictures));
     if (hasSound) this.labels.set(SOUND, "Sound only");
-    const wanted = this.select.value || AUTO;
     this.select.replaceChildren(...[...this.labels].map(([id, text]) => new Option(text, id)));
-    this.select.value = this.nearest(wanted);
+    this.select.value = this.nearest(pictures);
     if (this.rung !== this.wished) this.wish();
   }
 
-  // What was wanted or, now that its track is gone, the next lower.
-  nearest(wanted) {
-    if (this.labels.has(wanted)) return wanted;
-    const lower = [...this.labels.keys()].find((id) => Number(id) > Number(wanted));
-    return lower ?? (this.labels.has(SOUND) ? SOUND : AUTO);
+  // What is wanted or, where its track is gone, the next lower, or the lowest there is.
+  nearest(pictures) {
+    if (this.labels.has(this.wanted)) return this.wanted;
+    const lower = pictures.find(({ id }) => id > Number(this.wanted)) ?? pictures.at(-1);
+    return lower && this.wanted !== SOUND ? String(lower.id) : AUTO;
   }
 
   get wantsSoundOnly() {
-    return this.select.value === SOUND;
+    return this.wanted === SOUND && this.labels.has(SOUND);
   }
 
   get rung() {
-    const { value } = this.select;
-    if (value === SOUND) return this.soundRung;
-    return value === AUTO ? 0 : Number(value);
+    if (this.wantsSoundOnly) return LAST_RUNG;
+    return Number(this.wanted) || 0;
   }
 
   wish() {

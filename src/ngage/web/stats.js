@@ -1,12 +1,13 @@
-// What the page shows and tests read. Delays in milliseconds; `rendition` is the one on the screen.
+// What the page shows, and tests and benches read. Delays in milliseconds; `rendition` is the one on
+// the screen, `askedAt` when the channel was asked for, by performance.now().
 
 export const stats = {
   state: "connecting", notice: "", engine: "",
   // Of what is shown: since it entered; from there to here; from here to the screen. The server's.
   delayMs: null, transitMs: null, heldMs: null, madeMs: null, linkMs: null,
-  aheadMs: null, targetMs: null,
+  aheadMs: null,
   mediaTime: null, rendition: null, frames: 0, dropped: 0, skipped: 0, stalls: 0, reconnects: 0,
-  viewers: null, clocksDiffer: false,
+  viewers: null, clocksDiffer: false, askedAt: null,
 };
 window.ngage = stats;
 

@@ -26,13 +26,12 @@ export class Track {
   }
 
   pump(currentTime) {
-    if (!this.buffer || this.buffer.updating) return;
+    if (!this.buffer || this.buffer.updating || !this.queue.length) return;
     const ranges = this.buffer.buffered;
     if (ranges.length && ranges.start(0) < currentTime - TRIM_SECONDS) {
       this.buffer.remove(0, currentTime - KEEP_SECONDS);
       return;
     }
-    if (!this.queue.length) return;
     const waiting = new Uint8Array(this.queuedBytes);
     let at = 0;
     for (const piece of this.queue) {

@@ -30,7 +30,7 @@ export class WebCodecsPlayer {
     this.started = false;
     this.onbroken = () => {};
     stats.engine = "webcodecs";
-    stats.aheadMs = stats.targetMs = 0;
+    stats.aheadMs = 0;
   }
 
   init({ timeline, tracks }) {

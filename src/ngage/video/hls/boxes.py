@@ -21,7 +21,6 @@ class Box(NamedTuple):
 class Fragment(NamedTuple):
     """Decode time and duration of a chunk, in the timescale of its track."""
 
-    track: int
     time: int
     duration: int
 
@@ -53,10 +52,10 @@ def read_fragment(chunk: bytes) -> Fragment:
     """Of a chunk whose moof has one track. Raises ValueError for anything else."""
     try:
         traf = find(chunk, b"moof", b"traf")
-        track = time = duration = default = 0
+        time = duration = default = 0
         for box in boxes(chunk, traf.start, traf.end):
             if box.kind == b"tfhd":
-                track, default = _read_tfhd(chunk, box.start)
+                default = _read_tfhd(chunk, box.start)
             elif box.kind == b"tfdt":
                 form = ">Q" if chunk[box.start] else ">I"
                 (time,) = struct.unpack_from(form, chunk, box.start + 4)
@@ -64,7 +63,7 @@ def read_fragment(chunk: bytes) -> Fragment:
                 duration += _read_trun(chunk, box.start, default)
     except (struct.error, IndexError) as error:
         raise ValueError(f"moof: {error}") from None
-    return Fragment(track, time, duration)
+    return Fragment(time, duration)
 
 
 def timescale(init: bytes) -> int:
@@ -74,12 +73,11 @@ def timescale(init: bytes) -> int:
     return int(value)
 
 
-def _read_tfhd(data: bytes, at: int) -> tuple[int, int]:
-    """The track's number and its default duration."""
-    flags, track = struct.unpack_from(">II", data, at)
+def _read_tfhd(data: bytes, at: int) -> int:
+    """The default duration."""
+    (flags,) = struct.unpack_from(">I", data, at)
     at += 8 + (8 if flags & _BASE_OFFSET else 0) + (4 if flags & _DESCRIPTION else 0)
-    default = struct.unpack_from(">I", data, at)[0] if flags & _DEFAULT_DURATION else 0
-    return track, default
+    return int(struct.unpack_from(">I", data, at)[0]) if flags & _DEFAULT_DURATION else 0
 
 
 def _read_trun(data: bytes, at: int, default: int) -> int:

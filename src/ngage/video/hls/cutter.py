@@ -60,7 +60,7 @@ class Segment:
 
 
 class Cutter:
-    """All but add() yield what they complete: a Part of `segment`, or the Segment itself."""
+    """cut(), advance() and leave() yield what they complete: a Part of `segment`, or a Segment."""
 
     def __init__(self, part_us: int, segment_us: int, limit_us: int) -> None:
         self.tag = ""

@@ -99,6 +99,7 @@ class Rendition:
         self._host.serve(self._folder + playlist.init_uri(tag), init, "video/mp4", _MEDIA)
         self._inits.add(tag)
         self._cutter.prepare(tag, on_grid=beside_picture)
+        self._forget_inits()
         if not self._is_offered:
             self._is_offered = True
             self._host.expect(self._folder + self.uri, WAIT_SECONDS)
@@ -176,10 +177,14 @@ class Rendition:
                 self._host.unserve(self._folder + uri)
         if old := self._segments.pop(newest - 1 - SEGMENTS_KEPT, None):
             self._host.unserve(self._folder + playlist.segment_uri(old))
-            in_use = {segment.tag for segment in self._segments.values()} | {self.tag}
-            for tag in self._inits - in_use:
-                self._host.unserve(self._folder + playlist.init_uri(tag))
-            self._inits &= in_use
+            self._forget_inits()
+
+    def _forget_inits(self) -> None:
+        begun = [self._cutter.segment] if self._cutter.segment else []
+        in_use = {segment.tag for segment in (*self._segments.values(), *begun)} | {self.tag}
+        for tag in self._inits - in_use:
+            self._host.unserve(self._folder + playlist.init_uri(tag))
+        self._inits &= in_use
 
     def _next_part(self) -> str:
         segment = self._cutter.segment

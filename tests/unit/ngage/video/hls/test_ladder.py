@@ -7,6 +7,7 @@ import m3u8
 import pytest
 
 from ngage.video import message
+from ngage.video.hls import Hls
 from ngage.video.message import Flag, Message, Type
 from tests.helpers import hls_media as media
 from tests.helpers.hls import (
@@ -28,7 +29,7 @@ from tests.helpers.hls import (
     table,
     whole_show,
 )
-from tests.helpers.hls_media import Frame, frames
+from tests.helpers.hls_media import Frame, Remembering, frames
 
 ALL = (MEDIA, SECOND, SOUND)
 
@@ -230,6 +231,15 @@ def test_what_is_gone_is_forgotten():
     found = [m for p in held if (m := SEGMENT.fullmatch(p) or PART.fullmatch(p))]
     assert len(found) > 100
     assert not any(m[1].endswith("-1") for m in found)
+
+
+def test_init_segments_of_a_track_that_sends_nothing_are_forgotten():
+    host = Remembering()
+    hls = Hls(host, BASE.removesuffix("/"))
+    for n in range(50):
+        hls.take(message.parse(media.init(f"timeline {n}", video=2)))
+    held = [path for path in host.now if path.endswith("/init.mp4")]
+    assert len(held) == 3  # of two pictures and the sound
 
 
 def test_what_is_no_picture_and_no_sound_is_left_alone():

@@ -2,7 +2,8 @@
 
 from importlib.metadata import version
 
-from ngage.api import Channel, Edge
+from ngage.api import Edge
+from ngage.channel import Channel
 from ngage.errors import (
     CapacityError,
     ChannelError,

@@ -1,4 +1,4 @@
-"""Edge and Channel: what a program that embeds ngage holds.
+"""Edge: what a program that embeds ngage holds.
 
 All calls belong to the thread of the event loop. None of them waits for a client: publishing to a
 million subscribers costs what publishing to one does.
@@ -10,16 +10,11 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-from ngage.bridge import OPCODE_BINARY, OPCODE_TEXT, Bridge, parse_client
-from ngage.errors import (
-    ChannelError,
-    ClientError,
-    CloseCode,
-    NgageError,
-    PositionError,
-    PublicationError,
-)
-from ngage.events import Held, Log, Message, Position, Publication
+from ngage.bridge import Bridge, parse_client
+from ngage.channel import Channel, encode_data, link_rungs
+from ngage.clients import Clients
+from ngage.errors import ClientError, CloseCode, NgageError
+from ngage.events import Message
 from ngage.options import join_address
 from ngage.responses import Playlist, encode_playlist, encode_response
 from ngage.settings import ChannelOptions, Settings, live_changes
@@ -29,106 +24,6 @@ CLOSES_PER_SECOND = 1000
 # The share of a drain's time to spread closes over; the rest is for closing handshakes.
 SPREAD_SHARE = 0.8
 DRAIN_POLL_SECONDS = 0.02
-
-
-class Channel:
-    """A named log of publications and those who are subscribed to it; made by Edge.channel()."""
-
-    __slots__ = (
-        *("_bridge", "_engine", "_epoch", "_number", "_views"),
-        *("last_resort", "name", "options", "owner", "rungs"),
-    )
-
-    def __init__(
-        self, bridge: Bridge, name: str, options: ChannelOptions, epoch: int = 0, first: int = 1
-    ) -> None:
-        self.name = name
-        self.options = options
-        self.owner: object = None  # what publishes to it, if that is known and more than bytes
-        self._number = bridge.channel(name, options, epoch, first)
-        self._bridge = bridge
-        self._engine = bridge.engine
-        self._views: dict[str, tuple[int, int]] = {}
-        # Of the ladder of which it is the highest.
-        self.rungs: tuple[str, ...] = ()
-        self.last_resort = False
-        self._epoch = self._engine.position(self._number)[0]
-
-    def publish(
-        self, data: bytes | str, sync: bool = False, *, group: int = 0, independent: bool = False
-    ) -> Position:
-        """Send to every subscriber; returns at once with the position of the publication.
-
-        bytes go as a binary message, str as a text message. sync marks a sync point, where
-        subscribers of a `keyframe` channel start. On a ladder, sync points of the same group (a
-        number of 64 bits) are where a subscriber changes from rung to rung. independent: of use
-        also to who is late and waits for a sync point, as sound is. Raises PublicationError if the
-        data is larger than the channel's ring_bytes.
-        """
-        try:
-            offset = self._engine.publish(self._number, *_payload(data), sync, group, independent)
-        except ValueError as error:
-            raise PublicationError(f"channel {self.name!r}: {error}") from None
-        except OverflowError:
-            raise PublicationError(f"group {group}: 0 to 2**64 - 1") from None
-        return Position(self._epoch, offset)
-
-    def view(self, name: str, tick_ms: int) -> None:
-        """Let clients subscribe to it under another name too, with another tick.
-
-        A view that is there stays as it is. Raises ChannelError for a name that is taken.
-        """
-        self._views[name] = (self._bridge.view(self._number, name, tick_ms), tick_ms)
-
-    @property
-    def views(self) -> dict[str, int]:
-        """Names and ticks of its views."""
-        return {name: tick_ms for name, (_, tick_ms) in self._views.items()}
-
-    def preamble(self, data: bytes | str) -> None:
-        """What each subscriber gets before anything else (an init segment); empty removes it."""
-        try:
-            self._engine.preamble(self._number, *_payload(data))
-        except ValueError as error:
-            raise PublicationError(f"channel {self.name!r}: {error}") from None
-
-    @property
-    def subscribers(self) -> int:
-        """Connections subscribed now, in all its views and in the rungs below it."""
-        return self._engine.subscribers(self._number)
-
-    @property
-    def position(self) -> Position:
-        """Position of the newest publication; offset 0 before the first."""
-        return Position(*self._engine.position(self._number))
-
-    def history(
-        self, *, since: Position | int = 0, limit: int = 0, reverse: bool = False
-    ) -> list[Publication]:
-        """Publications still held after `since`, oldest first; limit 0 is no limit.
-
-        reverse gives the newest first. Raises PositionError if `since` is of another epoch. Costs
-        a copy of what it returns.
-        """
-        if isinstance(since, Position):
-            if since.epoch != self._epoch:
-                raise PositionError(f"channel {self.name!r}: epoch {since.epoch!r} has ended")
-            since = since.offset
-        held = self._engine.history(self._number, since=since, limit=limit, reverse=reverse)
-        return [Publication(offset, _data(opcode, data)) for offset, opcode, data in held]
-
-    def log(self) -> Log:
-        """What restore() of an edge needs to go on with this channel, beside history()."""
-        epoch, first, held, preamble = self._engine.log(self._number)
-        kinds = [Held(one[0], one[1] == OPCODE_TEXT, *one[2:]) for one in held]
-        return Log(epoch, first, kinds, _data(*preamble) if preamble else b"")
-
-    def disconnect(self, code: int = CloseCode.FORCE_DISCONNECT, reason: str = "") -> None:
-        """Close every subscriber of this moment, paced."""
-        try:
-            self._engine.close_channel(self._number, code, reason)
-        except ValueError as error:
-            raise ClientError(str(error)) from None
 
 
 class Edge:
@@ -241,6 +136,8 @@ class Edge:
         ring_bytes: int | None = None,
         tick_ms: int | None = None,
         deflate: bool | None = None,
+        cache: bool | None = None,
+        counted: bool | None = None,
     ) -> Channel:
         """The channel `name`, created if it is new.
 
@@ -248,6 +145,7 @@ class Edge:
         old in milliseconds its next publication may be before that applies; 0 is as old as the log.
         history: publications held, rounded up to a power of two. ring_bytes: bytes held. tick_ms:
         milliseconds between sends, 0 at once. deflate: compress for clients that can inflate.
+        cache: who joins gets the newest publication at once. counted: `viewers` tells of it.
         What is not given comes from the settings; a channel that exists stays as it is. Raises
         ChannelError, SettingsError for an option out of range.
         """
@@ -258,6 +156,8 @@ class Edge:
             "ring_bytes": ring_bytes,
             "tick_ms": tick_ms,
             "deflate": deflate,
+            "cache": cache,
+            "counted": counted,
         }
         chosen: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         return self._open(name, replace(self.settings.channel_options(name), **chosen))
@@ -284,13 +184,7 @@ class Edge:
         group on the one above. The views of all rungs are of the same order. A ladder may be
         made anew with more rungs at its lower end. Raises ChannelError.
         """
-        if len({len(rung._views) for rung in rungs}) > 1:
-            raise ChannelError("the rungs of a ladder have as many views each")
-        self._started.ladder([rung._number for rung in rungs], last_resort=last_resort)
-        for views in zip(*(rung._views.values() for rung in rungs), strict=True):
-            self._started.ladder([number for number, _ in views], last_resort=last_resort)
-        rungs[0].rungs = tuple(rung.name for rung in rungs)
-        rungs[0].last_resort = last_resort
+        link_rungs(self._started, rungs, last_resort=last_resort)
 
     @property
     def channels(self) -> Mapping[str, Channel]:
@@ -310,7 +204,7 @@ class Edge:
     def send(self, client: str, data: bytes | str) -> bool:
         """One message to one client. False: the core is too busy, try again. Gone is no error."""
         try:
-            return self._started.engine.send(_handle(client), *_payload(data))
+            return self._started.engine.send(_handle(client), *encode_data(data))
         except ValueError as error:
             raise ClientError(str(error)) from None
 
@@ -322,6 +216,15 @@ class Edge:
             return self._started.engine.close(_handle(client), code, reason)
         except ValueError as error:
             raise ClientError(str(error)) from None
+
+    @property
+    def clients(self) -> Clients:
+        """Those that speak the client protocol, for who knows what to say to them."""
+        return Clients(self._started)
+
+    def reactions(self, event: int) -> list[int]:
+        """By kind, what viewers reacted to an event number by native verbs since the start."""
+        return self._started.engine.reactions(event)
 
     # Pages
 
@@ -369,14 +272,6 @@ class Edge:
         if self._bridge is None:
             raise NgageError("the edge is not started: use it inside `async with`")
         return self._bridge
-
-
-def _payload(data: bytes | str) -> tuple[bytes, int]:
-    return (data.encode(), OPCODE_TEXT) if isinstance(data, str) else (data, OPCODE_BINARY)
-
-
-def _data(opcode: int, payload: bytes) -> bytes | str:
-    return payload.decode() if opcode == OPCODE_TEXT else payload
 
 
 def _handle(client: str) -> int:

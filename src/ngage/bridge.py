@@ -11,7 +11,7 @@ import logging
 import os
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -25,7 +25,7 @@ from ngage.errors import (
     SettingsError,
     StartError,
 )
-from ngage.events import Message
+from ngage.events import ClientMessage, Message
 from ngage.options import split_address
 from ngage.settings import ChannelOptions, Settings
 
@@ -43,6 +43,9 @@ REFUSALS = {
     errno.ENOSYS: "the kernel has none, or a container's seccomp filter hides it",
     errno.EINVAL: "the kernel is older than Linux 6.1",
 }
+
+# Until a shard that had no room for a command is asked again.
+LATE_SECONDS = 0.001
 
 # Messages one reader may be behind; what comes on top is dropped and counted.
 INBOX_MESSAGES_MAX = 65536
@@ -83,6 +86,8 @@ class Bridge:
         self._names: dict[int, str] = {}
         self._inboxes: set[_Inbox] = set()
         self._running = False
+        self._listener: Callable[[list[ClientMessage]], None] | None = None
+        self._late: deque[Callable[[], bool]] = deque()
 
     # Life
 
@@ -127,6 +132,8 @@ class Bridge:
                 lag_ms=options.lag_ms,
                 tick_ms=options.tick_ms,
                 deflate=options.deflate,
+                cache=options.cache,
+                counted=options.counted,
                 epoch=epoch,
                 first=first,
             )
@@ -139,6 +146,11 @@ class Bridge:
             number = self.engine.view(channel, name, tick_ms=tick_ms)
         self._names[number] = self._names[channel]
         return number
+
+    def push_log(self, channel: int, held: list[bytes]) -> int:
+        """Its log of pushes, made if it is not there: its number. Raises ChannelError."""
+        with _refusals(self._names[channel]):
+            return self.engine.push_log(channel, held)
 
     def ladder(self, rungs: Sequence[int], *, last_resort: bool) -> None:
         """Link channels, the highest first. Raises ChannelError."""
@@ -176,16 +188,46 @@ class Bridge:
             if self._running and not self._inboxes:
                 self.engine.deliver_messages(False)
 
+    def speak(self, listener: Callable[[list[ClientMessage]], None]) -> None:
+        """Serve the client protocol; `listener` is called with each batch of its messages."""
+        self._listener = listener
+        self.engine.speak(True)
+
+    def order(self, command: Callable[[], bool]) -> None:
+        """Have the core do something to a client, after what was ordered before.
+
+        A shard whose ring is full makes room within a turn; until then no more messages are taken,
+        so that what waits is bounded by what one batch of them leads to.
+        """
+        if self._late or not command():
+            self._late.append(command)
+            if len(self._late) == 1 and self._running:
+                loop = asyncio.get_running_loop()
+                loop.remove_reader(self.engine.event_fd)
+                loop.call_later(LATE_SECONDS, self._order_late)
+
+    def _order_late(self) -> None:
+        while self._late and self._late[0]():
+            self._late.popleft()
+        if self._running:
+            loop = asyncio.get_running_loop()
+            if self._late:
+                loop.call_later(LATE_SECONDS, self._order_late)
+            else:
+                loop.add_reader(self.engine.event_fd, self._take_events)
+
     def _take_events(self) -> None:
-        batch = [
-            Message(
-                client=format_client(client),
-                channel=self._names.get(channel, ""),
-                data=data.decode() if opcode == OPCODE_TEXT else data,
-                address=address,
-            )
-            for client, channel, opcode, data, address in self.engine.events()
-        ]
+        batch: list[Message] = []
+        spoken: list[ClientMessage] = []
+        for client, channel, opcode, data, address, identity in self.engine.events():
+            if identity is not None:
+                spoken.append(ClientMessage(client, identity, data, address))
+                continue
+            text = data.decode() if opcode == OPCODE_TEXT else data
+            name = self._names.get(channel, "")
+            batch.append(Message(format_client(client), name, text, address))
+        if spoken and self._listener:
+            self._listener(spoken)
         for inbox in self._inboxes:
             self.dropped_messages += inbox.put(batch)
 
@@ -281,6 +323,8 @@ def _make_engine(settings: Settings, plan: Plan, backend: str) -> core.Engine:
             waiting_per_shard=settings.waiting_per_shard,
             handshake_timeout_ms=_milliseconds(settings.handshake_timeout_seconds),
             http_idle_timeout_ms=_milliseconds(settings.http_idle_timeout_seconds),
+            client_ping_ms=_milliseconds(settings.client_ping_seconds),
+            reactions_per_second=settings.reactions_per_second,
             ping_interval_ms=_milliseconds(settings.ping_interval_seconds),
             pings_per_second=settings.pings_per_second,
             pong_timeout_ms=_milliseconds(settings.pong_timeout_seconds),

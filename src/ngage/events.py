@@ -19,6 +19,18 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     address: str
 
 
+class ClientMessage(msgspec.Struct, frozen=True, gc=False):
+    """What a client of the client protocol sent: `data` is one WebSocket message.
+
+    client is its handle, identity what Clients.identify() was last told of it (b"": nothing yet).
+    """
+
+    client: int
+    identity: bytes
+    data: bytes
+    address: str
+
+
 class Publication(msgspec.Struct, frozen=True, gc=False):
     """One publication that a channel still holds."""
 

@@ -54,6 +54,8 @@ class ChannelOptions:
     ring_bytes: int = option(16 << 20, RING_BYTES, "bytes of publications held")
     tick_ms: int = option(0, TICK_MS, "milliseconds between sends; 0 sends at once")
     deflate: bool = option(True, Switch(), "compress for clients that can inflate")
+    cache: bool = option(False, Switch(), "who joins gets the newest publication at once")
+    counted: bool = option(False, Switch(), "count its viewers, each person once")
 
     def __post_init__(self) -> None:
         _check_fields(self)
@@ -119,6 +121,10 @@ class Settings:
     pings_per_second: int = option(
         1000, Whole(0, 1000000), "pings to all clients; more clients are pinged less often; 0: any"
     )
+    client_ping_seconds: float = option(
+        25.0, Seconds(1, 3600), "between pings to a client that speaks the client protocol"
+    )
+    reactions_per_second: int = option(20, Whole(0, 65535), "from one viewer, by native verbs")
     pong_timeout_seconds: float = option(10.0, Seconds(0.1, 600), "until an unanswered ping closes")
     message_timeout_seconds: float = option(
         30.0, Seconds(0.1, 600), "until an incomplete message closes"

@@ -15,4 +15,6 @@ cdef extern from "ng_atomic.h" nogil:
     uint64_t ng_take_seq(uint64_t *word)
     void *ng_load_pointer(void **slot)
     void ng_store_pointer(void **slot, void *value)
+    void ng_lock(uint64_t *word)
+    void ng_unlock(uint64_t *word)
     void ng_fence()

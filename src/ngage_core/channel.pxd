@@ -10,6 +10,10 @@ Offsets start at 1, so that 0 is the position before the first publication.
 A view of a channel has a name, a tick and members of its own, and the channel's log. Channels whose
 publications show the same at different rates are the rungs of a ladder: their sync points are of
 the same groups, and there a reader may change from one to another (rung.pxd).
+
+A log may have a second one beside it, of the same publications as pushes of the client protocol.
+The two move together, so that an offset is the same in both. Whoever speaks that protocol is a
+member of the second, and everything else about a channel is the same for it.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
@@ -49,6 +53,13 @@ cdef struct Channel:
     Channel *above
     uint32_t rung  # 0 is the highest
     bint last_resort  # the rung for who can take next to nothing
+    bint cache  # who joins begins with the newest publication
+    Channel *viewers  # where who joins is counted; NULL: nowhere
+    uint64_t unique  # viewers that say who they are, each once
+    uint64_t unnamed  # connections that do not
+    uint64_t monitors  # connections that are no viewers
+    Channel *pushes  # of a log: the one beside it
+    uint32_t push_head_bytes  # of such a one: what stands before the publication in each push
     # The publisher's own.
     Channel *views[VIEWS_MAX]  # of this log
     uint32_t view_count

@@ -14,6 +14,7 @@ cdef class Channels:
 
     cdef Channel *find(self, Span name) noexcept
     cdef uint32_t next_number(self) except? 0xFFFFFFFF
-    cdef void enter(self, Channel *channel) noexcept
+    cdef void number(self, Channel *channel) noexcept
     cdef Channel *channel_numbered(self, uint64_t number) except NULL
     cdef Payload *encode(self, bytes data, int opcode, bint deflate) except NULL
+    cdef Payload *encode_push(self, Channel *pushes, bytes fields) except NULL

@@ -14,11 +14,14 @@ class Channels:
         lag_ms: int = 0,
         tick_ms: int = 0,
         deflate: bool = True,
+        cache: bool = False,
+        counted: bool = False,
         epoch: int = 0,
         first: int = 1,
     ) -> int:
         """Create a channel, or find it: its number. Options of an existing one stay as they are.
 
+        cache: who joins gets the newest publication at once. counted: viewers() tells of it.
         epoch (32 bits) restores the log of another process: its next publication has the offset
         `first`, at most 2**53. It must not exist then. 0 starts a new log with a random epoch.
         Raises ValueError (bad name or option) and OverflowError (channels_max reached).
@@ -49,9 +52,12 @@ class Channels:
         sync: bool = False,
         group: int = 0,
         independent: bool = False,
+        fields: bytes | None = None,
     ) -> int:
         """Append one publication; returns its offset (the first is 1).
 
+        fields: where there is a push_log(), the publication in it: the members of its JSON object,
+        without braces and offset. None: its data is null.
         sync marks a sync point: a `keyframe` channel starts joiners and skips the slow to it.
         group is what it has in common with sync points of other rungs (64 bits). independent: of
         use to who waits for a sync point. Raises ValueError if data is over ring_bytes of the
@@ -67,6 +73,20 @@ class Channels:
 
     def position(self, channel: int) -> tuple[str, int]:
         """(epoch, offset of the newest publication; 0 before the first)."""
+
+    def push_log(self, channel: int, held: list[bytes]) -> int:
+        """A second log of the same publications as pushes of the client protocol: its number.
+
+        held: for each publication that the log holds, oldest first, what publish() calls fields.
+        One that exists stays as it is. subscribe() of an Engine takes its number. Raises ValueError
+        for another count, OverflowError as channel().
+        """
+
+    def viewers(self, channel: int) -> tuple[int, int]:
+        """(connections, unique viewers) of a counted channel, monitors left out, at once.
+
+        A viewer who says who it is counts once, any other for each connection.
+        """
 
     def subscribers(self, channel: int) -> int:
         """In all its views and in the rungs below it; of a view, its own."""

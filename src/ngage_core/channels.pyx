@@ -12,10 +12,10 @@ import os
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 
 from ngage_core cimport limits as bound
-from ngage_core.atomic cimport ng_store_pointer
+from ngage_core.atomic cimport ng_load, ng_store_pointer
 from ngage_core.channel cimport (
-    Channel, channel_at, channel_create, channel_enter_name, channel_name_valid, channel_named,
-    channel_show, view_create,
+    Channel, channel_append, channel_at, channel_create, channel_enter_name, channel_name_valid,
+    channel_named, channel_show, view_create,
 )
 from ngage_core.codes cimport KEYFRAME, LATEST, OP_BINARY, OP_TEXT, RELIABLE, RING
 from ngage_core.control cimport Control, count_subscribers, deflate_wanted, publish, set_preamble
@@ -27,6 +27,10 @@ from ngage_core.open cimport in_range
 from ngage_core.payload cimport Payload, payload_of_frame, payload_plain, payload_release
 from ngage_core.span cimport Span, span_of
 from ngage_core.utf8 cimport UTF8_COMPLETE, utf8_step
+
+# A push of the client protocol, Centrifugo's.
+cdef bytes PUSH_HEAD = b'{"push":{"channel":"%s","pub":'
+cdef bytes PUSH_TAIL = b'{%s,"offset":%d}}}'
 
 cdef int64_t OFFSET_MAX = <int64_t> 1 << 53  # JSON numbers are exact so far
 
@@ -58,7 +62,8 @@ cdef class Channels:
         deflateEnd(&self.deflater)
 
     def channel(self, str name not None, *, int lag, ring_frames, ring_bytes, lag_ms=0,
-                tick_ms=0, bint deflate=True, epoch=0, first=1):
+                tick_ms=0, bint deflate=True, bint cache=False, bint counted=False, epoch=0,
+                first=1):
         cdef Span text = channel_name(name)
         cdef uint64_t frames = in_range(
             "ring_frames", ring_frames, bound.RING_FRAMES_MIN, bound.RING_FRAMES_MAX)
@@ -86,10 +91,14 @@ cdef class Channels:
         channel.lag_ms = age
         channel.tick_ms = tick
         channel.deflate = deflate
+        channel.cache = cache
+        if counted:
+            channel.viewers = channel
         channel.bytes_max = held
         channel.epoch = restored or int.from_bytes(os.urandom(4), "little") or 1
         channel.head = channel.tail = head
-        self.enter(channel)
+        self.number(channel)
+        channel_enter_name(self.control.hub.names, self.control.hub.seed, channel)
         return channel.id
 
     cdef Channel *find(self, Span name) noexcept:
@@ -101,10 +110,9 @@ cdef class Channels:
             raise OverflowError(f"{bound.CHANNELS_MAX} channels exist already")
         return <uint32_t> self.control.hub.channel_count
 
-    cdef void enter(self, Channel *channel) noexcept:
+    cdef void number(self, Channel *channel) noexcept:
         self.control.hub.channels[channel.id] = channel
         self.control.hub.channel_count += 1
-        channel_enter_name(self.control.hub.names, self.control.hub.seed, channel)
 
     cdef Channel *channel_numbered(self, uint64_t number) except NULL:
         if number >= self.control.hub.channel_count:
@@ -128,9 +136,43 @@ cdef class Channels:
         if view == NULL:
             raise MemoryError
         view.tick_ms = tick
-        self.enter(view)
+        view.viewers = log.viewers
+        self.number(view)
+        channel_enter_name(self.control.hub.names, self.control.hub.seed, view)
         channel_show(log, view)
         return view.id
+
+    def push_log(self, uint64_t channel, list held not None):
+        cdef Channel *log = self.channel_numbered(channel).log
+        cdef Channel *pushes
+        cdef bytes fields
+        if log.pushes != NULL:
+            return log.pushes.id
+        if len(held) != <int64_t> (log.head - log.tail):
+            raise ValueError(f"{len(held)} publications: the log holds {log.head - log.tail}")
+        pushes = channel_create(self.next_number(), log.name, log.name_bytes, log.mask + 1)
+        if pushes == NULL:
+            raise MemoryError
+        pushes.lag = log.lag
+        pushes.lag_ms = log.lag_ms
+        pushes.tick_ms = log.tick_ms
+        pushes.deflate = log.deflate
+        pushes.viewers = log.viewers
+        pushes.bytes_max = log.bytes_max
+        pushes.epoch = log.epoch
+        pushes.head = pushes.tail = log.tail
+        pushes.push_head_bytes = <uint32_t> len(PUSH_HEAD) + log.name_bytes - 2
+        self.number(pushes)
+        for fields in held:
+            channel_append(pushes, self.encode_push(pushes, fields))
+        log.pushes = pushes
+        return pushes.id
+
+    cdef Payload *encode_push(self, Channel *pushes, bytes fields) except NULL:
+        """The next publication as a push; `fields` are the members of its object but the offset."""
+        return self.encode(
+            (PUSH_HEAD + PUSH_TAIL) % (<char *> pushes.name, fields, pushes.head),
+            OP_TEXT, pushes.deflate)
 
     def ladder(self, tuple rungs not None, *, bint last_resort=False):
         cdef Channel *above = NULL
@@ -186,8 +228,9 @@ cdef class Channels:
         return payload
 
     def publish(self, uint64_t channel, bytes data not None, int opcode, bint sync=False,
-                uint64_t group=0, bint independent=False):
+                uint64_t group=0, bint independent=False, bytes fields=None):
         cdef Channel *log = self.channel_numbered(channel).log
+        cdef Payload *push = NULL
         cdef Payload *payload = self.encode(data, opcode, log.deflate)
         cdef uint64_t size = payload.plain_bytes + payload.deflated_bytes
         if size > log.bytes_max:
@@ -196,7 +239,13 @@ cdef class Channels:
         payload.sync = sync
         payload.group = group
         payload.independent = independent
-        return publish(&self.control, log, payload)
+        if log.pushes != NULL:
+            try:
+                push = self.encode_push(log.pushes, fields or b'"data":null')
+            except BaseException:
+                payload_release(payload)
+                raise
+        return publish(&self.control, log, payload, push)
 
     def preamble(self, uint64_t channel, bytes data not None, int opcode):
         cdef Channel *log = self.channel_numbered(channel).log
@@ -210,6 +259,13 @@ cdef class Channels:
     def position(self, uint64_t channel):
         cdef Channel *log = self.channel_numbered(channel).log
         return f"{log.epoch:08x}", log.head - 1
+
+    def viewers(self, uint64_t channel):
+        cdef Channel *log = self.channel_numbered(channel).log
+        cdef uint64_t unnamed = ng_load(&log.unnamed)
+        cdef uint64_t monitors = ng_load(&log.monitors), members = count_subscribers(
+            &self.control, log)
+        return members - min(members, monitors), ng_load(&log.unique) + unnamed
 
     def subscribers(self, uint64_t channel):
         return count_subscribers(&self.control, self.channel_numbered(channel))

@@ -34,6 +34,7 @@ cdef enum ConnKind:
     KIND_RAW = 1
     KIND_ECHO = 2
     KIND_REFUSED = 3  # accepted over the limit, to be told so
+    KIND_CLIENT = 4  # speaks the client protocol
 
 cdef enum ConnFlag:
     F_BLOCKED = 1  # the socket is full; EPOLLOUT will say when it is not
@@ -72,7 +73,7 @@ cdef struct ConnCold:
     uint16_t rate_messages  # until the upgrade: the requests so far
     uint8_t window_bits
     uint8_t pad
-    uint32_t waiter  # the record of the request that waits, or NO_WAITER
+    uint32_t record  # of the request that waits, later of who the client is; NO_WAITER: none
 
 
 cdef struct Slab:
@@ -82,6 +83,10 @@ cdef struct Slab:
     uint32_t touched  # slots below this have been used
     uint32_t free
     uint32_t used
+
+
+cdef inline bint is_websocket(const Conn *conn) noexcept nogil:
+    return conn.kind == KIND_RAW or conn.kind == KIND_ECHO or conn.kind == KIND_CLIENT
 
 
 cdef inline void conn_sizes_hold() noexcept nogil:

@@ -18,13 +18,14 @@ from ngage_core.paths cimport (
     table_find,
 )
 from ngage_core.payload cimport Payload, payload_release, payload_retain
+from ngage_core.presence cimport presence_free
 from ngage_core.reclaim cimport (
     RECLAIM_ASLEEP, RETIRED_ENTRY, RETIRED_MEMORY, RETIRED_OFFER, RETIRED_PAYLOAD, reclaim_seen,
     retire,
 )
 from ngage_core.ring cimport (
-    COMMAND_STOP, Command, ring_free, ring_pop_at, ring_popped, ring_push_at, ring_pushed,
-    ring_waiting,
+    COMMAND_STOP, Command, message_free, ring_free, ring_pop_at, ring_popped, ring_push_at,
+    ring_pushed, ring_waiting,
 )
 from ngage_core.shard cimport (
     Shard, shard_allocate, shard_mark_dirty, shard_release, shard_tell_waiters, shard_wake,
@@ -123,7 +124,7 @@ cdef inline void end_shards(Control *control) noexcept nogil:
         pthread_join(shard.thread, NULL)
         sem_destroy(&shard.started)
         while ring_waiting(&shard.events_ring):
-            free(shard.events[ring_pop_at(&shard.events_ring)])
+            message_free(shard.events[ring_pop_at(&shard.events_ring)])
             ring_popped(&shard.events_ring)
         sys_close(shard.wake_fd)
         shard_release(shard)
@@ -173,15 +174,29 @@ cdef inline bint deflate_wanted(const Control *control) noexcept nogil:
     return False
 
 
-cdef inline uint64_t publish(Control *control, Channel *channel, Payload *payload) noexcept nogil:
-    """Append, making room at the other end, and tell the shards that have members; the offset."""
+cdef inline void evict(Control *control, Channel *log) noexcept nogil:
+    retire(&control.hub.reclaim, channel_evict(log), RETIRED_PAYLOAD)
+    if log.pushes != NULL:
+        retire(&control.hub.reclaim, channel_evict(log.pushes), RETIRED_PAYLOAD)
+
+
+cdef inline uint64_t publish(
+    Control *control, Channel *channel, Payload *payload, Payload *push
+) noexcept nogil:
+    """Append, making room at the other end, and tell the shards that have members; the offset.
+
+    `push` is for the log beside it, where there is one; ring_bytes does not count it.
+    """
     cdef uint64_t size = payload.plain_bytes + payload.deflated_bytes
     cdef uint64_t offset
     cdef uint32_t number
     while channel_full_for(channel, size):
-        retire(&control.hub.reclaim, channel_evict(channel), RETIRED_PAYLOAD)
+        evict(control, channel)
     if channel.lag_ms:
         payload.published_ms = <uint32_t> sys_now_ms()
+    if channel.pushes != NULL:
+        push.published_ms = payload.published_ms
+        channel_append(channel.pushes, push)
     offset = channel_append(channel, payload)
     ng_fence()
     for number in range(control.running):
@@ -191,9 +206,14 @@ cdef inline uint64_t publish(Control *control, Channel *channel, Payload *payloa
 
 
 cdef inline void tell_members(Shard *shard, const Channel *log) noexcept nogil:
-    """Something new for those who see this log, in whichever view."""
+    """Something new for those who see this log, in whichever view or as pushes."""
     cdef bint any = False
     cdef uint32_t i, id
+    if log.pushes != NULL:
+        id = log.pushes.id
+        if shard.members[id] != NULL and ng_load(&shard.members[id].count):
+            shard_mark_dirty(shard, id)
+            any = True
     for i in range(log.view_count):
         id = log.views[i].id
         if shard.members[id] != NULL and ng_load(&shard.members[id].count):
@@ -222,7 +242,8 @@ cdef inline uint64_t count_members(const Control *control, uint32_t id) noexcept
 
 
 cdef inline uint64_t count_subscribers(const Control *control, const Channel *rung) noexcept nogil:
-    """In every view of a channel and of the rungs below it; of a view, its own."""
+    """In every view of a channel and of the rungs below it, and of its pushes; of a view, its own.
+    """
     cdef uint64_t count = 0
     cdef uint32_t i
     if rung.log != rung:
@@ -230,6 +251,8 @@ cdef inline uint64_t count_subscribers(const Control *control, const Channel *ru
     while rung != NULL:
         for i in range(rung.view_count):
             count += count_members(control, rung.views[i].id)
+        if rung.pushes != NULL:
+            count += count_members(control, rung.pushes.id)
         rung = rung.below
     return count
 
@@ -319,6 +342,7 @@ cdef inline void free_shared(Control *control) noexcept nogil:
                 offer_release(paths.slots[number].offer)
                 entry_release(paths.slots[number])
     free(paths)
+    presence_free(&control.hub.presence)
     free(control.hub.rules)
     free(control.hub.inboxes)
     free(control.shards)

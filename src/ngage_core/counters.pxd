@@ -22,6 +22,7 @@ cdef struct Counters:
     uint64_t refused_full
     uint64_t refused_descriptors
     uint64_t refused_origin
+    uint64_t refused_tickets  # forged or expired
     uint64_t not_http
     uint64_t handshake_timeouts
     uint64_t upgrades
@@ -43,6 +44,10 @@ cdef struct Counters:
     uint64_t picture_waits  # for a sync point, of subscribers who were too late for the rest
     uint64_t rungs_down  # changes to a lower rung of a ladder
     uint64_t rungs_up
+    uint64_t recovered_publications  # in answers to clients that came back
+    uint64_t reactions
+    uint64_t reactions_dropped  # over the rate, or of no event
+    uint64_t expired_closed
     uint64_t slow_closed
     uint64_t messages_received
     uint64_t received_bytes

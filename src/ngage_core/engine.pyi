@@ -44,6 +44,8 @@ class Engine(Channels):
         connections_per_shard: int,
         backend: str = "epoll",
         echo: bool = False,
+        client_ping_ms: int = 25000,
+        reactions_per_second: int = 20,
         share_port: bool = False,
         waiting_per_shard: int = 16384,
         handshake_timeout_ms: int = 5000,
@@ -95,6 +97,45 @@ class Engine(Channels):
     def close_channel(self, channel: int, code: int, reason: str = "") -> None:
         """Close everybody whom subscribers() counts now, at 10,000 a second and shard."""
 
+    def speak(self, wanted: bool) -> None:
+        """Serve the client protocol at /connection/websocket, or no more to who comes now."""
+
+    # Clients that speak the client protocol. What is said to one of them comes in the order of the
+    # calls; False as for send().
+
+    def identify(self, client: int, voter: int, expires: int, about: bytes) -> bool:
+        """Who a client is: `about` comes back with each of its messages.
+
+        voter: what it is counted and votes by, 0 for a monitor, which does neither; it stays what
+        it was the first time. expires: the Unix second after which (and a grace of 25) it is closed
+        with 3005, 0 for never.
+        """
+
+    def subscribe(
+        self,
+        client: int,
+        push_log: int,
+        id: int,
+        first: int,
+        result: bytes,
+        recovers: bool = False,
+    ) -> bool:
+        """Subscribe a client from the offset `first` on, and answer its command `id`.
+
+        The answer is {"id":ID,"subscribe":{RESULT}}. recovers: what there is from `first` on is
+        part of the answer, as "publications"; recovered_max of limits() at most. A client that is
+        subscribed already is answered with error 105, over its subscriptions with 106.
+        """
+
+    def unsubscribe(self, client: int, push_log: int) -> bool:
+        """Not to be subscribed is no error; nothing is answered."""
+
+    def set_ticket_key(self, secret: bytes) -> None:
+        """16 to 64 bytes; before start(). Without one no ticket is taken. Raises ValueError."""
+
+    def reactions(self, event: int) -> list[int]:
+        """Counts by kind of an event number, since start. Raises ValueError out of range."""
+
     def http_put(self, path: str, response: bytes, head_bytes: int) -> None:
         """Answer GET path with these complete response bytes (HEAD: the first head_bytes)."""
 
@@ -136,8 +177,11 @@ class Engine(Channels):
     def deliver_messages(self, wanted: bool) -> None:
         """Whether clients' messages wait for events(); otherwise they are counted and dropped."""
 
-    def events(self, limit: int = 4096) -> list[tuple[int, int, int, bytes, str]]:
-        """(client, channel, opcode, data, address) of messages received, oldest first."""
+    def events(self, limit: int = 4096) -> list[tuple[int, int, int, bytes, str, bytes | None]]:
+        """(client, channel, opcode, data, address, about) of messages received, oldest first.
+
+        about: None for a raw client, else what identify() was last told of this one, or b"".
+        """
 
     def drain(self, code: int, reason: str, milliseconds: int) -> None:
         """Stop accepting; close every client after what is pending for it, spread over the time."""

@@ -6,7 +6,7 @@ and retires what it takes out of sight. The GIL makes it one writer. The shards'
 
 from libc.errno cimport ENOENT
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc
 from libc.string cimport memcmp, memset
 
 import os
@@ -14,7 +14,7 @@ import os
 cimport cython
 
 from ngage_core cimport limits as bound
-from ngage_core.atomic cimport ng_store, ng_sub
+from ngage_core.atomic cimport ng_peek, ng_store, ng_sub
 from ngage_core.backend cimport backend_named, backend_names, backend_status
 from ngage_core.channel cimport NAME_SLOTS, Channel
 from ngage_core.channels cimport Channels
@@ -30,11 +30,13 @@ from ngage_core.offer cimport Offer, offer_release
 from ngage_core.offers cimport offer_awaited, offer_of_playlist, offer_of_response
 from ngage_core.open cimport read_address, read_options, rules_create
 from ngage_core.paths cimport PathEntry, table_create, table_find
-from ngage_core.payload cimport payload_of_bytes, payload_release
+from ngage_core.payload cimport Payload, payload_of_bytes, payload_plain, payload_release
 from ngage_core.ring cimport (
-    COMMAND_CLOSE, COMMAND_CLOSE_CHANNEL, COMMAND_DRAIN, COMMAND_SEND, Command, Message,
-    ring_pop_at, ring_popped, ring_waiting,
+    COMMAND_CLOSE, COMMAND_CLOSE_CHANNEL, COMMAND_DRAIN, COMMAND_IDENTIFY, COMMAND_SEND,
+    COMMAND_SUBSCRIBE, COMMAND_UNSUBSCRIBE, Command, Message, message_free, ring_pop_at,
+    ring_popped, ring_waiting,
 )
+from ngage_core.sha256 cimport SHA256_BLOCK_BYTES, mac_key_of
 from ngage_core.shard cimport Shard
 from ngage_core.span cimport Span, span_of
 from ngage_core.sysio cimport (
@@ -59,6 +61,10 @@ def limits():
         "channels_max": bound.CHANNELS_MAX,
         "channel_name_bytes_max": bound.CHANNEL_NAME_BYTES_MAX,
         "views_max": bound.VIEWS_MAX,
+        "recovered_max": bound.RECOVERED_MAX,
+        "reaction_events_max": bound.REACTION_EVENTS_MAX,
+        "reaction_kinds_max": bound.REACTION_KINDS_MAX,
+        "subscriptions_per_connection": bound.SUBSCRIPTIONS_PER_CONNECTION,
         "rungs_max": bound.RUNGS_MAX,
         "ring_frames_min": bound.RING_FRAMES_MIN,
         "ring_frames_max": bound.RING_FRAMES_MAX,
@@ -111,6 +117,23 @@ cdef tuple address_pair(const sockaddr_storage *address):
         inet_ntop(AF_INET, &v4.sin_addr, text, sizeof(text))
         return text.decode("ascii"), ntohs(v4.sin_port)
     return address_text(v6.sin6_addr.s6_addr), ntohs(v6.sin6_port)
+
+
+cdef object about_of(const Message *message):
+    """None: of a raw client."""
+    if not message.speaks:
+        return None
+    if message.about == NULL:
+        return b""
+    return (<char *> payload_plain(message.about))[:message.about.plain_bytes]
+
+
+cdef Payload *payload_copy(bytes data) except NULL:
+    cdef Payload *payload = payload_of_bytes(
+        <const uint8_t *> <char *> data, <size_t> len(data), 0)
+    if payload == NULL:
+        raise MemoryError
+    return payload
 
 
 cdef Span span_of_bytes(bytes text) noexcept:
@@ -188,11 +211,13 @@ cdef class Engine(Channels):
 
     cdef bint push_to_client(self, uint64_t client, Command *command) except -1:
         if handle_shard(client) >= self.control.running:
-            payload_release(command.payload)
+            if command.payload != NULL:
+                payload_release(command.payload)
             raise ValueError(f"client {client:016x}: no such client")
         command.target = client
         if not push(&self.control, handle_shard(client), command):
-            payload_release(command.payload)
+            if command.payload != NULL:
+                payload_release(command.payload)
             return False
         return True
 
@@ -217,6 +242,8 @@ cdef class Engine(Channels):
         while rung != NULL:
             for i in range(rung.view_count):
                 self.close_members(rung.views[i].id, code, reason)
+            if rung.pushes != NULL:
+                self.close_members(rung.pushes.id, code, reason)
             rung = rung.below
 
     cdef int close_members(self, uint32_t number, int code, str reason) except -1:
@@ -226,6 +253,39 @@ cdef class Engine(Channels):
         with nogil:
             push_to_all(&self.control, &command)
         return 0
+
+    # Clients that speak the client protocol
+
+    def speak(self, bint wanted):
+        ng_store(&self.control.hub.clients, wanted)
+
+    def identify(self, uint64_t client, uint64_t voter, uint32_t expires, bytes about not None):
+        cdef Command command
+        memset(&command, 0, sizeof(Command))
+        command.kind = COMMAND_IDENTIFY
+        command.number = voter
+        command.id = expires
+        command.payload = payload_copy(about)
+        return self.push_to_client(client, &command)
+
+    def subscribe(self, uint64_t client, uint64_t push_log, uint32_t id, uint64_t first,
+                  bytes result not None, bint recovers=False):
+        cdef Command command
+        memset(&command, 0, sizeof(Command))
+        command.kind = COMMAND_SUBSCRIBE
+        command.code = <int> self.channel_numbered(push_log).id
+        command.number = first
+        command.id = id
+        command.recovers = recovers
+        command.payload = payload_copy(result)
+        return self.push_to_client(client, &command)
+
+    def unsubscribe(self, uint64_t client, uint64_t push_log):
+        cdef Command command
+        memset(&command, 0, sizeof(Command))
+        command.kind = COMMAND_UNSUBSCRIBE
+        command.code = <int> self.channel_numbered(push_log).id
+        return self.push_to_client(client, &command)
 
     def drain(self, int code, str reason, uint64_t milliseconds):
         cdef Command command
@@ -283,6 +343,27 @@ cdef class Engine(Channels):
     def deliver_messages(self, bint wanted):
         ng_store(&self.control.hub.deliver, wanted)
 
+    def set_ticket_key(self, bytes secret not None):
+        if not 16 <= len(secret) <= SHA256_BLOCK_BYTES:
+            raise ValueError(f"a ticket key of {len(secret)} bytes: 16 to {SHA256_BLOCK_BYTES}")
+        if self.started:
+            raise ValueError("the ticket key is set before the start")
+        mac_key_of(&self.control.hub.ticket_key, <const uint8_t *> <char *> secret,
+                   <size_t> len(secret))
+        self.control.hub.has_ticket_key = True
+
+    def reactions(self, uint32_t event):
+        cdef list counts = [0] * bound.REACTION_KINDS_MAX
+        cdef uint32_t number, kind
+        cdef uint64_t *counted
+        if event >= bound.REACTION_EVENTS_MAX:
+            raise ValueError(f"event {event}: 0 to {bound.REACTION_EVENTS_MAX - 1}")
+        for number in range(self.control.running):
+            counted = &self.control.shards[number].reactions[event * bound.REACTION_KINDS_MAX]
+            for kind in range(<uint32_t> bound.REACTION_KINDS_MAX):
+                counts[kind] += ng_peek(&counted[kind])
+        return counts
+
     def events(self, int limit=4096):
         cdef list found = []
         cdef uint32_t step
@@ -303,9 +384,9 @@ cdef class Engine(Channels):
                 found.append((
                     message.client, message.channel, message.opcode,
                     (<char *> message)[sizeof(Message):sizeof(Message) + message.bytes],
-                    address_text(message.address)))
+                    address_text(message.address), about_of(message)))
                 ng_sub(&shard.event_bytes, message.bytes)
-                free(message)
+                message_free(message)
         reclaim(&self.control)
         return found
 
@@ -342,7 +423,5 @@ cdef int closing(Command *command, int kind, int code, str reason) except -1:
     memset(command, 0, sizeof(Command))
     command.kind = kind
     command.code = code
-    command.payload = payload_of_bytes(<const uint8_t *> <char *> text, <size_t> len(text), 0)
-    if command.payload == NULL:
-        raise MemoryError
+    command.payload = payload_copy(text)
     return 0

@@ -1,7 +1,9 @@
 """From the first byte to the first frame: the request head, the HTTP answers, the upgrade.
 
 All of it happens in the shard, the control plane is not asked: a path is looked up in the table of
-answers, `/ws/CHANNEL` among the channels, `/echo` is there when it was switched on.
+answers, `/ws/CHANNEL` among the channels, `/echo` is there when it was switched on. Who brings a
+ticket is known by it from the start; who speaks the client protocol, `/connection/websocket`, says
+it in its first message.
 """
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
@@ -13,13 +15,18 @@ from ngage_core.atomic cimport ng_load, ng_load_pointer
 from ngage_core.channel cimport Channel, channel_name_valid, channel_named
 from ngage_core.codes cimport KEYFRAME
 from ngage_core.conn cimport (
-    CONN_OPEN, F_DEFLATE, F_SHARED_DEFLATE, KIND_ECHO, KIND_RAW, KIND_REFUSED, Conn, ConnCold,
-    conn_handle,
+    CONN_OPEN, F_DEFLATE, F_SHARED_DEFLATE, KIND_CLIENT, KIND_ECHO, KIND_RAW, KIND_REFUSED, Conn,
+    ConnCold, conn_handle,
 )
 from ngage_core.deflate cimport WINDOW_BITS_MAX
 from ngage_core.hub cimport Rules, is_trusted_proxy, origin_allowed
-from ngage_core.lifecycle cimport ping_interval_ms, set_deadline, set_ping_deadline, subscribe
-from ngage_core.limits cimport ANSWER_BYTES_MAX, CHANNEL_NAME_BYTES_MAX, LAG_NOTSENT_BYTES
+from ngage_core.lifecycle cimport (
+    forget_identity, identify, ping_interval_ms, set_deadline, set_ping_deadline, subscribe,
+    unsubscribe_all,
+)
+from ngage_core.limits cimport (
+    ANSWER_BYTES_MAX, CHANNEL_NAME_BYTES_MAX, CONNECT_MS_MAX, LAG_NOTSENT_BYTES,
+)
 from ngage_core.members cimport S_WAITS, Subscription
 from ngage_core.own cimport own_room
 from ngage_core.park cimport answer_path
@@ -27,8 +34,9 @@ from ngage_core.sha1 cimport ACCEPT_KEY_BYTES, accept_key_of
 from ngage_core.shard cimport Shard
 from ngage_core.span cimport Span, cut, cut_last, span_of
 from ngage_core.sysio cimport (
-    AF_INET, AF_INET6, IPPROTO_TCP, TCP_NOTSENT_LOWAT, inet_pton, sys_option,
+    AF_INET, AF_INET6, IPPROTO_TCP, TCP_NOTSENT_LOWAT, inet_pton, sys_option, sys_unix_s,
 )
+from ngage_core.ticket cimport Ticket, ticket_verify
 from ngage_core.upgrade cimport Request, parse_head
 from ngage_core.wheel cimport tick_of
 
@@ -67,6 +75,16 @@ cdef inline void note_address(Shard *shard, uint32_t index, const Request *reque
 
 
 # The channel a path names, and where in its log to begin.
+
+cdef inline Span query_value(Span query, const char *name, size_t size) noexcept nogil:
+    """What follows `name` (its = included); NULL: it is not there."""
+    cdef Span parameter
+    while query.bytes:
+        parameter = cut(&query, 38)
+        if parameter.bytes >= size and memcmp(parameter.data, name, size) == 0:
+            return span_of(parameter.data + size, parameter.bytes - size)
+    return span_of(NULL, 0)
+
 
 cdef inline int hex_digit(uint8_t c) noexcept nogil:
     if 48 <= c <= 57:
@@ -121,25 +139,24 @@ cdef inline int place_cursor(
     Resume *resume,
 ) noexcept nogil:
     """Where a subscriber begins: after `since` if the log still has what follows, at the newest
-    sync point of a keyframe channel if it goes with the preamble, else live. 400 for a `since` that
-    is no position."""
-    cdef Span query = request.query, parameter
+    sync point of a keyframe channel if it goes with the preamble, with the newest publication of
+    one that is a cache, else live. 400 for a `since` that is no position."""
+    cdef Span since = query_value(request.query, b"since=", 6)
     cdef uint8_t decoded[64]
     cdef uint32_t epoch
     cdef uint64_t offset, sync = ng_load(&channel.sync)
     cdef size_t size
     resume.asked = False
     resume.recovered = False
+    if channel.cache and ng_load(&channel.head) > ng_load(&channel.tail):
+        subscription.cursor = ng_load(&channel.head) - 1
     if channel.lag == KEYFRAME and sync and sync < ng_load(&channel.preamble_first):
         subscription.cursor = ng_load(&channel.preamble_first)
         subscription.flags |= S_WAITS
     elif channel.lag == KEYFRAME and sync >= ng_load(&channel.tail):
         subscription.cursor = sync
-    while query.bytes:
-        parameter = cut(&query, 38)
-        if parameter.bytes < 6 or memcmp(parameter.data, b"since=", 6) != 0:
-            continue
-        size = percent_decode(span_of(parameter.data + 6, parameter.bytes - 6), decoded, 64)
+    if since.data != NULL:
+        size = percent_decode(since, decoded, 64)
         if not parse_position(span_of(decoded, size), &epoch, &offset):
             return 400
         resume.asked = True
@@ -149,6 +166,21 @@ cdef inline int place_cursor(
             subscription.flags &= ~S_WAITS
             resume.recovered = True
     return 0
+
+
+# Who brings a ticket.
+
+cdef inline int take_ticket(Shard *shard, uint32_t index, Span query) noexcept nogil:
+    """0, or the status to refuse with."""
+    cdef Span text = query_value(query, b"ticket=", 7)
+    cdef Ticket ticket
+    if text.data == NULL:
+        return 0
+    if not shard.hub.has_ticket_key or not ticket_verify(
+            &shard.hub.ticket_key, text.data, text.bytes, sys_unix_s(), &ticket):
+        shard.counters.refused_tickets += 1
+        return 403
+    return 0 if identify(shard, index, 0 if ticket.monitor else ticket.voter, 0, NULL) else 503
 
 
 # The upgrade.
@@ -207,7 +239,10 @@ cdef inline void become_websocket(
             shard.counters.deflate_clients += 1
     shard.counters.websockets += 1
     shard.counters.upgrades += 1
-    spread_pings(shard, index)
+    if kind == KIND_CLIENT:
+        set_deadline(shard, index, CONNECT_MS_MAX)
+    else:
+        spread_pings(shard, index)
 
 
 cdef inline void spread_pings(Shard *shard, uint32_t index) noexcept nogil:
@@ -229,6 +264,7 @@ cdef inline void upgrade_raw(Shard *shard, uint32_t index, const Request *reques
     cdef Channel *channel
     cdef Subscription *subscription
     cdef Resume resume
+    cdef int status
     if not channel_name_valid(name, size):
         refuse(shard, index, 400, b"that is no channel name")
         return
@@ -236,12 +272,19 @@ cdef inline void upgrade_raw(Shard *shard, uint32_t index, const Request *reques
     if channel == NULL:
         refuse(shard, index, 404, b"there is no such channel")
         return
+    status = take_ticket(shard, index, request.query)
+    if status:
+        refuse(shard, index, status, b"this ticket is not taken (any more)")
+        return
     subscription = subscribe(shard, index, channel)
     channel = channel.log
     if subscription == NULL:
+        forget_identity(shard, index)
         refuse(shard, index, 503, b"no room for another subscription")
         return
     if place_cursor(shard, request, channel, subscription, &resume):
+        unsubscribe_all(shard, index)
+        forget_identity(shard, index)
         refuse(shard, index, 400, b"since is EPOCH:OFFSET")
         return
     if channel.lag_ms and not 0 < shard.hub.options.notsent_lowat_bytes <= LAG_NOTSENT_BYTES:
@@ -271,7 +314,7 @@ cdef inline void serve_request(
     cdef Resume resume
     cdef Rules *rules = <Rules *> ng_load_pointer(<void **> &shard.hub.rules)
     cdef int status
-    cdef bint echo
+    cdef bint echo, client
     memset(&request, 0, sizeof(Request))
     if shard.slab.conns[index].kind == KIND_REFUSED or shard.drain.on:
         refuse(shard, index, 503, b"this server takes no more connections now")
@@ -281,7 +324,8 @@ cdef inline void serve_request(
         refuse(shard, index, status, b"the request cannot be accepted")
         return
     echo = shard.hub.options.echo and path_is(&request, b"/echo", 5)
-    if not echo and not path_under(&request, b"/ws/", 4):
+    client = ng_load(&shard.hub.clients) and path_is(&request, b"/connection/websocket", 21)
+    if not echo and not client and not path_under(&request, b"/ws/", 4):
         if request.upgrade:
             refuse(shard, index, 404, b"no WebSocket is here")
         else:
@@ -297,6 +341,9 @@ cdef inline void serve_request(
     note_address(shard, index, &request)
     if echo:
         become_websocket(shard, index, &request, KIND_ECHO)
+        write_switch(shard, index, &request, NULL, 0, &resume)
+    elif client:
+        become_websocket(shard, index, &request, KIND_CLIENT)
         write_switch(shard, index, &request, NULL, 0, &resume)
     else:
         upgrade_raw(shard, index, &request)

@@ -11,7 +11,9 @@ from ngage_core.channel cimport Channel
 from ngage_core.limits cimport ORIGINS_MAX, PROXY_NETWORKS_MAX
 from ngage_core.paths cimport PathTable
 from ngage_core.poller cimport PollerOps
+from ngage_core.presence cimport Presence
 from ngage_core.reclaim cimport Reclaim
+from ngage_core.sha256 cimport MacKey
 from ngage_core.span cimport Span, lower
 from ngage_core.sysio cimport sockaddr_storage, socklen_t
 
@@ -23,6 +25,8 @@ cdef struct Options:
     uint32_t shards
     uint32_t connections_per_shard
     bint echo
+    uint64_t client_ping_ms
+    uint32_t reactions_per_second
     uint32_t waiting_per_shard
     uint64_t handshake_timeout_ms
     uint64_t http_idle_timeout_ms
@@ -75,7 +79,11 @@ cdef struct Hub:
     uint64_t *names
     uint64_t channel_count
     uint64_t seed
-    uint64_t deliver  # messages are wanted
+    uint64_t deliver  # messages of raw clients are wanted
+    uint64_t clients  # the client protocol is spoken
+    MacKey ticket_key
+    bint has_ticket_key
+    Presence presence
     Reclaim reclaim
     int event_fd  # tells the control plane
 

@@ -15,7 +15,7 @@ from ngage_core.atomic cimport ng_load, ng_peek
 from ngage_core.codes cimport CLOSE_TOO_BIG
 from ngage_core.conn cimport (
     CONN_ANSWERING, CONN_CLOSING, CONN_DOOMED, CONN_FREE, CONN_HEAD, CONN_OPEN, CONN_WAITING,
-    F_DEFLATE, F_PAUSED, F_PEER_DONE, F_RESUME, F_SHUT_WHEN_SENT, KIND_ECHO, Conn,
+    F_DEFLATE, F_PAUSED, F_PEER_DONE, F_RESUME, F_SHUT_WHEN_SENT, KIND_CLIENT, KIND_ECHO, Conn,
 )
 from ngage_core.frame cimport (
     FOUND_MESSAGE, FOUND_NOTHING, Finding, FrameLimits, Inbound, inbound_append, inbound_idle,
@@ -210,7 +210,7 @@ cdef inline bint may_read(Shard *shard, uint32_t index) noexcept nogil:
         if conn.outbox != NULL and conn.outbox.bytes > OUTBOX_PAUSE_BYTES:
             pause_reading(shard, index)
             return False
-    elif ng_peek(&shard.hub.deliver) and (
+    elif (conn.kind == KIND_CLIENT or ng_peek(&shard.hub.deliver)) and (
             ring_free(&shard.events_ring) < EVENT_ROOM_WANTED
             or ng_load(&shard.event_bytes) > EVENT_BYTES_PER_SHARD):
         pause_reading(shard, index)

@@ -8,17 +8,19 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memset
 
-from ngage_core.atomic cimport ng_load, ng_store_pointer
+from ngage_core.atomic cimport ng_add, ng_load, ng_store_pointer, ng_sub
 from ngage_core.channel cimport Channel
 from ngage_core.conn cimport (
     CONN_DOOMED, CONN_FREE, CONN_HEAD, F_BLOCKED, F_PEER_DONE, F_PAUSED, F_QUEUED, F_RESUME,
-    F_SHARED_DEFLATE, KIND_ECHO, KIND_RAW, NONE, Conn, ConnCold, slab_give, slab_take,
+    F_SHARED_DEFLATE, NONE, Conn, ConnCold, is_websocket, slab_give, slab_take,
 )
+from ngage_core.identity cimport NO_IDENTITY, Identity, identity_give, identity_take
 from ngage_core.limits cimport PING_STEP_TICKS, SUBSCRIPTIONS_PER_CONNECTION, WHEEL_TICK_MS
 from ngage_core.members cimport (
     Members, Subscription, members_join, members_leave, subscription_give, subscription_take,
 )
-from ngage_core.payload cimport payload_release
+from ngage_core.payload cimport Payload, payload_release
+from ngage_core.presence cimport presence_join, presence_key, presence_leave
 from ngage_core.shard cimport Shard, give_inbound, give_outbox, list_add
 from ngage_core.sysio cimport sys_close
 from ngage_core.waiters cimport NO_WAITER, waiter_leave
@@ -99,6 +101,67 @@ cdef inline uint32_t conn_open(
     return index
 
 
+# Who it is, and whether it counts as a viewer of a channel.
+
+cdef inline Identity *identity_of(Shard *shard, uint32_t index) noexcept nogil:
+    """Of a WebSocket. NULL: it has not said."""
+    cdef uint32_t item = shard.slab.colds[index].record
+    return NULL if item == <uint32_t> NO_IDENTITY else &shard.identities.items[item]
+
+
+cdef inline bint identify(
+    Shard *shard, uint32_t index, uint64_t voter, uint32_t expires_s, Payload *about
+) noexcept nogil:
+    """Takes the reference to `about` over. Who is known already stays the same voter. False: no
+    record is left."""
+    cdef ConnCold *cold = &shard.slab.colds[index]
+    cdef Identity *identity
+    if cold.record == <uint32_t> NO_IDENTITY:
+        cold.record = identity_take(&shard.identities)
+        if cold.record == <uint32_t> NO_IDENTITY:
+            if about != NULL:
+                payload_release(about)
+            return False
+        shard.identities.items[cold.record].voter = voter
+    identity = &shard.identities.items[cold.record]
+    if identity.about != NULL:
+        payload_release(identity.about)
+    identity.about = about
+    identity.expires_s = expires_s
+    return True
+
+
+cdef inline void forget_identity(Shard *shard, uint32_t index) noexcept nogil:
+    cdef ConnCold *cold = &shard.slab.colds[index]
+    if cold.record != <uint32_t> NO_IDENTITY:
+        identity_give(&shard.identities, cold.record)
+        cold.record = <uint32_t> NO_IDENTITY
+
+
+cdef inline void count_viewer(
+    Shard *shard, uint32_t index, Channel *log, bint joins
+) noexcept nogil:
+    """Somebody joins a counted channel, or leaves it. A monitor is a voter of number 0."""
+    cdef Identity *identity = identity_of(shard, index)
+    cdef uint64_t *counted = &log.unnamed
+    if identity != NULL and identity.voter == 0:
+        counted = &log.monitors
+    elif identity != NULL:
+        counted = &log.unique
+        if joins and not presence_join(
+                &shard.hub.presence, presence_key(identity.voter, log.id)):
+            return
+        if not joins and not presence_leave(
+                &shard.hub.presence, presence_key(identity.voter, log.id)):
+            return
+    if joins:
+        ng_add(counted, 1)
+    else:
+        ng_sub(counted, 1)
+
+
+# What it is a member of.
+
 cdef inline Members *members_of(Shard *shard, Channel *channel) noexcept nogil:
     """This shard's side of a channel, made when first needed; NULL: no memory."""
     cdef Members *members = shard.members[channel.id]
@@ -140,7 +203,37 @@ cdef inline Subscription *subscribe(Shard *shard, uint32_t index, Channel *chann
     subscription.next = conn.subscription
     conn.subscription = item
     shard.counters.subscriptions += 1
+    if channel.viewers != NULL:
+        count_viewer(shard, index, channel.viewers, True)
     return subscription
+
+
+cdef inline uint32_t subscription_to(
+    Shard *shard, uint32_t index, uint32_t channel
+) noexcept nogil:
+    """NONE: it has none."""
+    cdef uint32_t item = shard.slab.conns[index].subscription
+    while item != <uint32_t> NONE and shard.subscriptions.items[item].channel != channel:
+        item = shard.subscriptions.items[item].next
+    return item
+
+
+cdef inline void end_subscription(Shard *shard, uint32_t index, uint32_t item) noexcept nogil:
+    """Taken off the channel; the caller takes it off the connection's list."""
+    cdef Members *members = shard.members[shard.subscriptions.items[item].channel]
+    if members.view.viewers != NULL:
+        count_viewer(shard, index, members.view.viewers, False)
+    members_leave(members, &shard.subscriptions, item)
+    subscription_give(&shard.subscriptions, item)
+    shard.counters.subscriptions -= 1
+
+
+cdef inline void unsubscribe(Shard *shard, uint32_t index, uint32_t item) noexcept nogil:
+    cdef uint32_t *link = &shard.slab.conns[index].subscription
+    while link[0] != item:
+        link = &shard.subscriptions.items[link[0]].next
+    link[0] = shard.subscriptions.items[item].next
+    end_subscription(shard, index, item)
 
 
 cdef inline void unsubscribe_all(Shard *shard, uint32_t index) noexcept nogil:
@@ -148,10 +241,7 @@ cdef inline void unsubscribe_all(Shard *shard, uint32_t index) noexcept nogil:
     cdef uint32_t item = conn.subscription, following
     while item != <uint32_t> NONE:
         following = shard.subscriptions.items[item].next
-        members_leave(
-            shard.members[shard.subscriptions.items[item].channel], &shard.subscriptions, item)
-        subscription_give(&shard.subscriptions, item)
-        shard.counters.subscriptions -= 1
+        end_subscription(shard, index, item)
         item = following
     conn.subscription = <uint32_t> NONE
 
@@ -173,9 +263,9 @@ cdef inline void drop_inbound(Shard *shard, Conn *conn) noexcept nogil:
 
 cdef inline void wait_no_more(Shard *shard, uint32_t index) noexcept nogil:
     cdef ConnCold *cold = &shard.slab.colds[index]
-    if cold.waiter != NO_WAITER:
-        waiter_leave(&shard.waiters, cold.waiter)
-        cold.waiter = NO_WAITER
+    if cold.record != NO_WAITER:
+        waiter_leave(&shard.waiters, cold.record)
+        cold.record = NO_WAITER
         shard.counters.waiting -= 1
 
 
@@ -207,7 +297,11 @@ cdef inline void reap(Shard *shard) noexcept nogil:
         index = shard.doomed.items[shard.doomed.count]
         conn = &shard.slab.conns[index]
         unsubscribe_all(shard, index)
-        wait_no_more(shard, index)
+        if is_websocket(conn):
+            shard.counters.websockets -= 1
+            forget_identity(shard, index)
+        else:
+            wait_no_more(shard, index)
         wheel_remove(&shard.wheel, index)
         set_blocked(shard, conn, False)
         drop_inbound(shard, conn)
@@ -217,8 +311,6 @@ cdef inline void reap(Shard *shard) noexcept nogil:
         if conn.partial != NULL:
             payload_release(conn.partial)
             conn.partial = NULL
-        if conn.kind == KIND_RAW or conn.kind == KIND_ECHO:
-            shard.counters.websockets -= 1
         if conn.flags & F_SHARED_DEFLATE:
             shard.counters.deflate_clients -= 1
         sys_close(conn.fd)

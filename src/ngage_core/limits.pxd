@@ -22,6 +22,10 @@ cdef enum:
     VIEWS_MAX = 8  # of a channel, itself among them
     RUNGS_MAX = 16  # of a ladder
     SYNCS_KEPT = 16  # the newest sync points, by which a rung is found
+    # Publications in an answer to who comes back; who missed more makes a new start. What is
+    # published while the answer is on its way to a shard comes on top.
+    RECOVERED_MAX = 300
+    RECOVERED_ON_TOP_MAX = 212
     TICK_MS_MAX = 60000
     LAG_MS_MAX = 60000
     # What may wait in a socket unsent, where lag is bounded by time: a quarter of a second at
@@ -52,6 +56,9 @@ cdef enum:
     ECHO_FRAGMENTS_MAX = 65600  # Autobahn 9.3.1 sends 65,536 fragments
     HELD_BYTES_PER_SHARD = 268435456  # incomplete messages of all its connections
     PONG_COST_BYTES = 64  # towards the byte rate: 16,384 pongs a second at 1 MiB
+    REACTION_EVENTS_MAX = 64
+    REACTION_KINDS_MAX = 16
+    REACTIONS_PER_MESSAGE_MAX = 100
     CONTROL_BYTES_MAX = 125  # RFC 6455 section 5.5
     CLOSE_REASON_BYTES_MAX = 123
     INFLATED_KEPT_BYTES = 1048576
@@ -108,6 +115,8 @@ cdef enum:
     # Time
     WHEEL_SLOTS = 4096
     WHEEL_TICK_MS = 64  # 4096 * 64 ms = 262 s; a later deadline takes several rounds
+    CONNECT_MS_MAX = 10000  # until a client has said who it is
+    EXPIRY_GRACE_S = 25  # after a token's end, for the client to bring another
     IDLE_TICKS_MAX = 64  # a shard with nothing due looks at its wheel every 4 s
     # Pings to many are sent in steps of a second, each shard's at another moment: a wake-up costs
     # about as much as a ping does.

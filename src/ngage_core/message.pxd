@@ -1,8 +1,8 @@
 """What a frame that was read means: a message to echo or to hand up, a ping, a goodbye, a fault.
 
-Echo is answered here; what raw clients say goes to the control plane in batches, through a bounded
-ring. Over its message rate a client is closed; over its byte rate it is not read for the rest of
-the second, and TCP pushes back.
+Echo is answered here and verbs are counted; what else clients say goes to the control plane in
+batches, through a bounded ring. Over its message rate a client is closed; over its byte rate it is
+not read for the rest of the second, and TCP pushes back.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
@@ -10,13 +10,14 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from ngage_core.atomic cimport ng_add, ng_peek
+from ngage_core.client cimport is_client_pong
 from ngage_core.codes cimport (
     CLOSE_INTERNAL, CLOSE_NO_STATUS, CLOSE_PAYLOAD, CLOSE_POLICY, CLOSE_SLOW, CLOSE_TOO_BIG,
-    OP_PONG, OP_TEXT,
+    OP_BINARY, OP_PONG, OP_TEXT,
 )
 from ngage_core.conn cimport (
-    CONN_CLOSING, CONN_OPEN, F_DEFLATE, F_SHUT_WHEN_SENT, KIND_ECHO, Conn, ConnCold,
-    conn_handle,
+    CONN_CLOSING, CONN_OPEN, F_DEFLATE, F_SHUT_WHEN_SENT, KIND_CLIENT, KIND_ECHO, NONE, Conn,
+    ConnCold, conn_handle,
 )
 from ngage_core.deflate cimport (
     INFLATE_NO_MEMORY, INFLATE_TOO_BIG, buffer_reserve, deflate_bound, deflate_message,
@@ -26,16 +27,19 @@ from ngage_core.frame cimport (
     FIN, FOUND_CLOSE, FOUND_PING, FOUND_PONG, RSV1, Finding, FrameLimits, header_bytes,
     write_header,
 )
-from ngage_core.lifecycle cimport doom, drop_inbound, pause_reading, queue_write
+from ngage_core.identity cimport Identity
+from ngage_core.lifecycle cimport doom, drop_inbound, identity_of, pause_reading, queue_write
 from ngage_core.limits cimport (
     CONTROL_BYTES_MAX, ECHO_OUTBOX_BYTES_MAX, INFLATED_KEPT_BYTES, PONG_COST_BYTES,
 )
 from ngage_core.outbox cimport outbox_pong
 from ngage_core.own cimport begin_close, outbox_of, own_room
+from ngage_core.payload cimport payload_retain
 from ngage_core.ring cimport Message, ring_free, ring_push_at, ring_pushed
 from ngage_core.rung cimport take_wish
 from ngage_core.shard cimport Shard
 from ngage_core.utf8 cimport UTF8_COMPLETE, utf8_step
+from ngage_core.verbs cimport take_verb
 
 cdef inline void fail(Shard *shard, uint32_t index, int code) noexcept nogil:
     """The peer broke the protocol: say so, shut our side, and throw away what still comes."""
@@ -132,10 +136,12 @@ cdef inline void echo_message(Shard *shard, uint32_t index, const Finding *found
 
 
 cdef inline void hand_up(Shard *shard, uint32_t index, const Finding *found) noexcept nogil:
-    """A raw client's message for the control plane."""
+    """A client's message for the control plane."""
     cdef Conn *conn = &shard.slab.conns[index]
+    cdef bint speaks = conn.kind == KIND_CLIENT
+    cdef Identity *identity = identity_of(shard, index) if speaks else NULL
     cdef Message *message
-    if not ng_peek(&shard.hub.deliver) or ring_free(&shard.events_ring) == 0:
+    if not (speaks or ng_peek(&shard.hub.deliver)) or ring_free(&shard.events_ring) == 0:
         shard.counters.messages_dropped += 1
         return
     message = <Message *> malloc(sizeof(Message) + found.bytes)
@@ -143,7 +149,12 @@ cdef inline void hand_up(Shard *shard, uint32_t index, const Finding *found) noe
         shard.counters.messages_dropped += 1
         return
     message.client = conn_handle(shard.number, conn.generation, index)
-    message.channel = shard.subscriptions.items[conn.subscription].channel
+    message.channel = <uint64_t> NONE if speaks else (
+        shard.subscriptions.items[conn.subscription].channel)
+    message.speaks = speaks
+    message.about = identity.about if identity != NULL else NULL
+    if message.about != NULL:
+        payload_retain(message.about)
     message.bytes = found.bytes
     message.opcode = found.opcode
     memcpy(message.address, shard.slab.colds[index].address, 16)
@@ -152,6 +163,19 @@ cdef inline void hand_up(Shard *shard, uint32_t index, const Finding *found) noe
     ng_add(&shard.event_bytes, found.bytes)
     ring_pushed(&shard.events_ring)
     shard.events_pushed = True
+
+
+cdef inline void take_message(Shard *shard, uint32_t index, const Finding *found) noexcept nogil:
+    cdef Conn *conn = &shard.slab.conns[index]
+    if conn.kind == KIND_CLIENT:
+        if is_client_pong(found.data, found.bytes):
+            shard.counters.pongs_received += 1
+        else:
+            hand_up(shard, index, found)
+    elif found.opcode == OP_BINARY and take_verb(shard, index, found.data, found.bytes):
+        pass
+    elif not take_wish(shard, conn.subscription, found.data, found.bytes):
+        hand_up(shard, index, found)
 
 
 cdef inline void answer_ping(Shard *shard, uint32_t index, const Finding *found) noexcept nogil:
@@ -200,9 +224,8 @@ cdef inline void take_finding(
             fail(shard, index, -status)
         elif shard.slab.conns[index].kind == KIND_ECHO:
             echo_message(shard, index, found)
-        elif not take_wish(
-                shard, shard.slab.conns[index].subscription, found.data, found.bytes):
-            hand_up(shard, index, found)
+        else:
+            take_message(shard, index, found)
         if shard.inflated.capacity > INFLATED_KEPT_BYTES:
             free(shard.inflated.data)
             shard.inflated.data = NULL

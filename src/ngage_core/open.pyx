@@ -23,6 +23,8 @@ _NUMBERS = {
     "waiting_per_shard": (16384, 0, WAITING_PER_SHARD_MAX),
     "handshake_timeout_ms": (5000, 1, 3600000),
     "http_idle_timeout_ms": (30000, 1, 3600000),
+    "client_ping_ms": (25000, 1000, 3600000),
+    "reactions_per_second": (20, 0, 65535),
     "ping_interval_ms": (25000, 0, 3600000),
     "pings_per_second": (1000, 0, 1000000),
     "pong_timeout_ms": (10000, 1, 3600000),
@@ -59,6 +61,8 @@ cdef int read_options(Options *options, dict given) except -1:
     options.waiting_per_shard = number["waiting_per_shard"]
     options.handshake_timeout_ms = number["handshake_timeout_ms"]
     options.http_idle_timeout_ms = number["http_idle_timeout_ms"]
+    options.client_ping_ms = number["client_ping_ms"]
+    options.reactions_per_second = <uint32_t> number["reactions_per_second"]
     options.ping_interval_ms = number["ping_interval_ms"]
     options.pings_per_second = number["pings_per_second"]
     options.pong_timeout_ms = number["pong_timeout_ms"]

@@ -47,7 +47,7 @@ cdef inline void park(
         return
     shard.counters.http_waits += 1
     shard.counters.waiting += 1
-    shard.slab.colds[index].waiter = item
+    shard.slab.colds[index].record = item
     shard.slab.conns[index].state = CONN_WAITING
     set_deadline(shard, index, offer.wait_ms)
     ng_fence()

@@ -14,6 +14,22 @@ def utf8_check(data: bytes, state: int = 0) -> int:
 def accept_key(key: bytes) -> bytes:
     """Sec-WebSocket-Accept for a Sec-WebSocket-Key. Raises ValueError for another size than 24."""
 
+def hmac_sha256(secret: bytes, message: bytes) -> bytes:
+    """For a secret of at most 64 bytes and a message of at most 55. Raises ValueError."""
+
+def verify_ticket(secret: bytes, text: bytes, now: int) -> tuple[int, int, bool] | None:
+    """(voter, expires, monitor); None: forged, or expired at the Unix second `now`."""
+
+@final
+class PresenceTable:
+    """Connections by key (64 bits, not 0), as counted channels have it."""
+
+    def join(self, key: int) -> bool:
+        """Whether it is the key's first connection."""
+
+    def leave(self, key: int) -> bool:
+        """Whether it was the key's last."""
+
 def deflate(data: bytes, window_bits: int = 15) -> bytes:
     """A message's payload as RFC 7692 sends it. Raises ValueError."""
 

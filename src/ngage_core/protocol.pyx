@@ -15,9 +15,14 @@ from ngage_core.frame cimport (
     Finding, FrameLimits, Inbound, inbound_clear, inbound_drop_data, inbound_step, write_header,
 )
 from ngage_core.codes cimport CLOSE_NO_STATUS, CLOSE_PAYLOAD, CLOSE_TOO_BIG, OP_TEXT
+from ngage_core.presence cimport Presence, presence_free, presence_join, presence_leave
 from ngage_core.sha1 cimport ACCEPT_KEY_BYTES, CLIENT_KEY_BYTES, accept_key_of
+from ngage_core.sha256 cimport (
+    SHA256_BLOCK_BYTES, SHA256_BYTES, SHA256_TAIL_BYTES_MAX, MacKey, mac_key_of, mac_of,
+)
 from ngage_core.simd cimport ng_mask
 from ngage_core.span cimport Span
+from ngage_core.ticket cimport Ticket, ticket_verify
 from ngage_core.upgrade cimport HEAD_DONE, Request, head_progress, parse_head
 from ngage_core.utf8 cimport UTF8_COMPLETE, UTF8_INVALID, utf8_step
 
@@ -49,6 +54,49 @@ def accept_key(bytes key not None):
         raise ValueError(f"a key has {CLIENT_KEY_BYTES} bytes")
     accept_key_of(<const uint8_t *> <char *> key, accept)
     return (<char *> accept)[:ACCEPT_KEY_BYTES]
+
+
+cdef MacKey key_of(bytes secret) except *:
+    cdef MacKey key
+    if len(secret) > SHA256_BLOCK_BYTES:
+        raise ValueError(f"a secret has at most {SHA256_BLOCK_BYTES} bytes")
+    mac_key_of(&key, <const uint8_t *> <char *> secret, <size_t> len(secret))
+    return key
+
+
+def hmac_sha256(bytes secret not None, bytes message not None):
+    cdef MacKey key = key_of(secret)
+    cdef uint8_t code[SHA256_BYTES]
+    if len(message) > SHA256_TAIL_BYTES_MAX:
+        raise ValueError(f"a message has at most {SHA256_TAIL_BYTES_MAX} bytes")
+    mac_of(&key, <const uint8_t *> <char *> message, <size_t> len(message), code)
+    return (<char *> code)[:SHA256_BYTES]
+
+
+def verify_ticket(bytes secret not None, bytes text not None, uint64_t now):
+    cdef MacKey key = key_of(secret)
+    cdef Ticket ticket
+    if not ticket_verify(
+            &key, <const uint8_t *> <char *> text, <size_t> len(text), now, &ticket):
+        return None
+    return ticket.voter, ticket.expires, ticket.monitor
+
+
+@cython.final
+cdef class PresenceTable:
+    cdef Presence table
+
+    def __cinit__(self):
+        memset(&self.table, 0, sizeof(Presence))
+
+    def __dealloc__(self):
+        presence_free(&self.table)
+
+    def join(self, uint64_t key):
+        return presence_join(&self.table, key)
+
+    def leave(self, uint64_t key):
+        return presence_leave(&self.table, key)
 
 
 def deflate(bytes data not None, int window_bits=15):

@@ -4,10 +4,11 @@ Each side owns one index and reads the other's. A full ring is the producer's to
 control plane gets False, a shard stops reading the sockets that would fill it.
 """
 
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport free
 
 from ngage_core.atomic cimport ng_load, ng_peek, ng_store
-from ngage_core.payload cimport Payload
+from ngage_core.payload cimport Payload, payload_release
 
 cdef enum CommandKind:
     COMMAND_SEND = 0
@@ -15,14 +16,20 @@ cdef enum CommandKind:
     COMMAND_CLOSE_CHANNEL = 2
     COMMAND_DRAIN = 3
     COMMAND_STOP = 4
+    COMMAND_IDENTIFY = 5
+    COMMAND_SUBSCRIBE = 6
+    COMMAND_UNSUBSCRIBE = 7
 
 
 cdef struct Command:
     int kind
-    int code
+    int code  # of a close; of a subscription, the channel's number
     uint64_t target  # a connection's handle, or a channel's number
     uint64_t milliseconds
-    Payload *payload  # one reference: the message of a SEND, the reason of a close
+    uint64_t number  # of an identity, the voter; of a subscription, the offset to begin with
+    uint32_t id  # of an identity, when it expires; of a subscription, the client's command
+    bint recovers  # what a subscription begins with is part of its answer
+    Payload *payload  # one reference: the message of a SEND, the reason of a close, ...
 
 
 # What a client sent, on its way to the control plane; the data follows the struct.
@@ -30,8 +37,16 @@ cdef struct Message:
     uint64_t client
     uint64_t channel
     uint64_t bytes
+    Payload *about  # of a client that speaks the client protocol: who it is, or NULL
     int opcode
+    bint speaks  # the client protocol
     unsigned char address[16]
+
+
+cdef inline void message_free(Message *message) noexcept nogil:
+    if message.about != NULL:
+        payload_release(message.about)
+    free(message)
 
 
 cdef struct Ring:

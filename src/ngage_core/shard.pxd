@@ -12,9 +12,11 @@ from ngage_core.counters cimport Counters
 from ngage_core.deflate cimport Buffer, z_stream
 from ngage_core.frame cimport FrameLimits, Inbound, inbound_clear, inbound_drop_data
 from ngage_core.hub cimport Hub
+from ngage_core.identity cimport Identities, Identity
 from ngage_core.limits cimport (
     CHANNELS_MAX, COMMAND_RING, EVENT_RING, PLAN_FRAMES_MAX, POOLED_STATES_MAX,
-    READ_BUFFER_BYTES, REFUSALS_PER_SHARD, SEND_BATCH, STAGING_BYTES, SUBSCRIPTIONS_PER_SLOT,
+    REACTION_EVENTS_MAX, REACTION_KINDS_MAX, READ_BUFFER_BYTES, REFUSALS_PER_SHARD, SEND_BATCH,
+    STAGING_BYTES, SUBSCRIPTIONS_PER_SLOT,
 )
 from ngage_core.members cimport Members, Subscription, Subscriptions
 from ngage_core.outbox cimport Outbox, outbox_clear
@@ -29,6 +31,7 @@ from ngage_core.wheel cimport Wheel
 cdef enum:
     DIRTY_WORDS = CHANNELS_MAX // 64
     DIRTY_SUMMARY = DIRTY_WORDS // 64
+    REACTION_SLOTS = REACTION_EVENTS_MAX * REACTION_KINDS_MAX
 
 
 # The bytes that take a cursor from `first` to `after`: in place, or copied to the staging. And who
@@ -81,6 +84,7 @@ cdef struct Shard:
     Message **events
     Members **members  # by channel number; added by this thread, read by both
     Counters counters
+    uint64_t reactions[REACTION_SLOTS]  # by event and kind; written by this thread, read by both
     int wake_fd
     # The thread's own.
     Hub *hub
@@ -100,6 +104,7 @@ cdef struct Shard:
     uint64_t turn
     Slab slab
     Subscriptions subscriptions
+    Identities identities
     Wheel wheel
     IndexList writes
     IndexList reads
@@ -148,6 +153,8 @@ cdef inline bint shard_allocate(Shard *shard) noexcept nogil:
     shard.subscriptions.free = <uint32_t> NONE
     shard.subscriptions.items = <Subscription *> sys_reserve(
         slots * SUBSCRIPTIONS_PER_SLOT * sizeof(Subscription))
+    shard.identities.capacity = <uint32_t> slots
+    shard.identities.items = <Identity *> sys_reserve((slots + 1) * sizeof(Identity))
     shard.waiters.items = <Waiter *> sys_reserve(waiter_slots(shard.hub) * sizeof(Waiter))
     shard.commands = <Command *> sys_reserve(COMMAND_RING * sizeof(Command))
     shard.commands_ring.capacity = COMMAND_RING
@@ -167,7 +174,8 @@ cdef inline bint shard_allocate(Shard *shard) noexcept nogil:
         waiters_open(&shard.waiters, shard.hub.options.waiting_per_shard)
     return not (
         shard.slab.conns == NULL or shard.slab.colds == NULL or shard.subscriptions.items == NULL
-        or shard.waiters.items == NULL or shard.commands == NULL or shard.events == NULL
+        or shard.identities.items == NULL or shard.waiters.items == NULL
+        or shard.commands == NULL or shard.events == NULL
         or shard.members == NULL or shard.active == NULL or shard.writes.items == NULL
         or shard.reads.items == NULL or shard.paused.items == NULL or shard.doomed.items == NULL
         or shard.staging[0] == NULL or shard.staging[1] == NULL or shard.read_buffer == NULL)
@@ -196,6 +204,7 @@ cdef inline void shard_release(Shard *shard) noexcept nogil:
     sys_release(shard.slab.conns, slots * sizeof(Conn))
     sys_release(shard.slab.colds, slots * sizeof(ConnCold))
     sys_release(shard.subscriptions.items, slots * SUBSCRIPTIONS_PER_SLOT * sizeof(Subscription))
+    sys_release(shard.identities.items, (slots + 1) * sizeof(Identity))
     sys_release(shard.waiters.items, waiter_slots(shard.hub) * sizeof(Waiter))
     sys_release(shard.commands, COMMAND_RING * sizeof(Command))
     sys_release(shard.events, EVENT_RING * sizeof(void *))

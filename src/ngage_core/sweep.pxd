@@ -13,6 +13,7 @@ channels take turns by the quantum, so that a small one does not wait for a larg
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ngage_core.atomic cimport ng_load, ng_take_seq
+from ngage_core.channel cimport Channel
 from ngage_core.codes cimport RELIABLE
 from ngage_core.conn cimport CONN_OPEN, F_BLOCKED, F_SHARED_DEFLATE, NONE, Conn
 from ngage_core.limits cimport (
@@ -32,11 +33,27 @@ cdef enum:
     PREFETCH_AHEAD = 16  # members; while a batch fills, a visit is much shorter than a cache miss
 
 
-cdef inline bint is_plain(const Conn *conn, const Members *members, uint32_t item,
-                          const Subscription *subscription) noexcept nogil:
+cdef inline bint others_idle(const Shard *shard, uint32_t item, uint32_t other) noexcept nogil:
+    """Whether nothing waits in the other channels of a connection, whose list begins at `other`."""
+    cdef const Subscription *subscription
+    cdef Channel *log
+    while other != <uint32_t> NONE:
+        subscription = &shard.subscriptions.items[other]
+        log = shard.members[subscription.channel].channel
+        if other != item and (
+                subscription.cursor < ng_load(&log.head)
+                or subscription.preamble_seen != <uint32_t> ng_load(&log.preamble_version)):
+            return False
+        other = subscription.next
+    return True
+
+
+cdef inline bint is_plain(const Shard *shard, const Conn *conn, const Members *members,
+                          uint32_t item, const Subscription *subscription) noexcept nogil:
     """Whether the channel's bytes are all this socket could be sent."""
     return (conn.state == CONN_OPEN and conn.partial == NULL and conn.outbox == NULL
-            and conn.subscription == item and subscription.next == <uint32_t> NONE
+            and (conn.subscription == item and subscription.next == <uint32_t> NONE
+                 or others_idle(shard, item, conn.subscription))
             and not subscription.flags & S_WAITS
             and subscription.preamble_seen == <uint32_t> members.channel.preamble_version)
 
@@ -70,7 +87,7 @@ cdef inline bint visit(Shard *shard, Members *members, uint32_t item) noexcept n
         if members.channel.lag == RELIABLE and lags(shard, subscription, members):
             apply_lag(shard, index, subscription, members.channel)
         return False
-    if is_plain(conn, members, item, subscription):
+    if is_plain(shard, conn, members, item, subscription):
         plan = plan_for(shard, members, conn, subscription.cursor, head)
         if plan != NULL and plan.sync and changes_rung(shard, subscription, members.view):
             plan = NULL

@@ -131,7 +131,7 @@ cdef extern from "<time.h>" nogil:
     cdef struct timespec:
         long tv_sec
         long tv_nsec
-    int CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID
+    int CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_THREAD_CPUTIME_ID
     int c_clock_gettime "clock_gettime"(int clock, timespec *now)
 
 cdef extern from "<signal.h>" nogil:
@@ -360,6 +360,12 @@ cdef inline uint64_t sys_now_ns() noexcept nogil:
     cdef timespec now
     c_clock_gettime(CLOCK_MONOTONIC, &now)
     return <uint64_t> now.tv_sec * 1000000000 + <uint64_t> now.tv_nsec
+
+
+cdef inline uint64_t sys_unix_s() noexcept nogil:
+    cdef timespec now
+    c_clock_gettime(CLOCK_REALTIME, &now)
+    return <uint64_t> now.tv_sec
 
 
 cdef inline uint64_t sys_thread_cpu_us(pthread_t thread) noexcept nogil:

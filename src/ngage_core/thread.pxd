@@ -4,6 +4,7 @@ from libc.errno cimport ENOMEM
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport strlen
 
+from ngage_core.accept cimport TAG_INBOX, TAG_LISTENER
 from ngage_core.conn cimport CONN_FREE, Conn
 from ngage_core.deflate cimport deflateEnd, inflateEnd, inflate_open
 from ngage_core.hub cimport Options
@@ -24,7 +25,7 @@ from ngage_core.sysio cimport (
     sys_now_ms, sys_option, sys_option_bytes, sys_private_descriptors, sys_socket,
     sys_spare_descriptor,
 )
-from ngage_core.turn cimport TAG_INBOX, TAG_LISTENER, TAG_WAKE, turn
+from ngage_core.turn cimport TAG_WAKE, turn
 from ngage_core.wheel cimport tick_of, wheel_open
 
 

@@ -9,10 +9,11 @@ since the poller comes before the timers in a turn.
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 
 from ngage_core.answer cimport end_after_answer, refuse
+from ngage_core.client cimport client_due_ms
 from ngage_core.codes cimport CLOSE_NO_PONG, CLOSE_POLICY, OP_PING
 from ngage_core.conn cimport (
     CONN_ANSWERING, CONN_CLOSING, CONN_DOOMED, CONN_FREE, CONN_HEAD, CONN_OPEN, CONN_WAITING,
-    F_CLOSE_WHEN_SENT, F_PAUSED, F_PINGED, F_SHUT_WHEN_SENT, NONE, Conn,
+    F_CLOSE_WHEN_SENT, F_PAUSED, F_PINGED, F_SHUT_WHEN_SENT, KIND_CLIENT, NONE, Conn,
 )
 from ngage_core.frame cimport FIN
 from ngage_core.lifecycle cimport (
@@ -63,6 +64,11 @@ cdef inline void open_deadline(Shard *shard, uint32_t index) noexcept nogil:
     cdef uint64_t quiet = <uint64_t> (now - conn.heard_tick) * WHEEL_TICK_MS
     if message_left == 0:
         fail(shard, index, CLOSE_POLICY)
+        return
+    if conn.kind == KIND_CLIENT:
+        interval = client_due_ms(shard, index)
+        if interval:
+            set_deadline(shard, index, min(message_left, interval))
         return
     if interval == 0:
         set_deadline(shard, index, message_left)

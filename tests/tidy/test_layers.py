@@ -20,7 +20,7 @@ CORE_LAYERS = {
     # 2: bytes and structs: no system call, no thread
     **dict.fromkeys(["utf8", "sha1", "deflate", "frame", "upgrade", "payload", "channel"], 2),
     **dict.fromkeys(["outbox", "ring", "reclaim", "paths", "conn", "members", "wheel"], 2),
-    **dict.fromkeys(["offer", "waiters"], 2),
+    **dict.fromkeys(["offer", "waiters", "sha256", "ticket", "identity", "presence"], 2),
     # of the crowd: the fan and what is shared, then what it checks, then what it reads
     **dict.fromkeys(["swarm_fan", "swarm_payload", "swarm_head", "swarm_plan"], 2),
     **dict.fromkeys(["swarm_random", "swarm_oracle", "swarm_raw", "swarm_stream"], 2),
@@ -30,6 +30,7 @@ CORE_LAYERS = {
     # 5: the steps of a turn, the turn, the thread that takes it, the writer's side
     **dict.fromkeys(["lifecycle", "own", "rung", "lag", "write", "answer", "handshake"], 5),
     **dict.fromkeys(["inbox", "ingest", "message", "park", "plan", "sweep", "timers"], 5),
+    **dict.fromkeys(["client", "verbs", "accept", "commands"], 5),
     **dict.fromkeys(["turn", "thread", "control"], 5),
     **dict.fromkeys(["swarm_squad", "swarm_connection", "swarm_steps", "swarm_thread"], 5),
     # 6: what Python holds
@@ -38,14 +39,15 @@ CORE_LAYERS = {
 
 # The control plane, by module or package.
 CONTROL_LAYERS = {
-    **dict.fromkeys(["errors", "events", "keys", "options", "responses"], 1),
+    **dict.fromkeys(["errors", "events", "keys", "options", "pushes", "responses"], 1),
     "settings": 2,
     **dict.fromkeys(["logs", "capacity", "bridge"], 3),
-    "api": 4,
-    **dict.fromkeys(["metrics", "lifecycle", "admin", "video", "web", "mob", "pages"], 5),
-    "demo": 6,
-    **dict.fromkeys(["daemon", "studio"], 7),
-    **dict.fromkeys(["__init__", "__main__"], 8),
+    **dict.fromkeys(["channel", "clients"], 4),
+    "api": 5,
+    **dict.fromkeys(["metrics", "lifecycle", "admin", "video", "web", "mob", "pages"], 6),
+    "demo": 7,
+    **dict.fromkeys(["daemon", "studio"], 8),
+    **dict.fromkeys(["__init__", "__main__"], 9),
 }
 
 # The Mob Simulator, by module or package.

@@ -26,7 +26,8 @@ from ngage.admin.failures import (
     json_response,
 )
 from ngage.admin.idempotency import IdempotencyCache
-from ngage.api import Channel, Edge
+from ngage.api import Edge
+from ngage.channel import Channel
 from ngage.errors import NgageError
 from ngage.events import Position, Publication
 from ngage.video.channel import VideoChannel

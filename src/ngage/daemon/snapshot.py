@@ -11,7 +11,8 @@ from typing import Annotated, BinaryIO
 
 import msgspec
 
-from ngage.api import Channel, Edge
+from ngage.api import Edge
+from ngage.channel import Channel
 from ngage.errors import ChannelError, HandoverError
 from ngage.settings import ChannelOptions
 

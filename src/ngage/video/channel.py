@@ -18,7 +18,8 @@ from ngage.video.hls import Hls
 from ngage.video.ladder import Ladder
 
 if TYPE_CHECKING:
-    from ngage.api import Channel, Edge
+    from ngage.api import Edge
+    from ngage.channel import Channel
 
 # Where a studio publishes and a page looks, unless told otherwise.
 LIVE_CHANNEL = "live"

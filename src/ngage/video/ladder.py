@@ -23,7 +23,8 @@ from ngage.video.message import (
 )
 
 if TYPE_CHECKING:
-    from ngage.api import Channel, Edge
+    from ngage.api import Edge
+    from ngage.channel import Channel
 
 # 30 pictures and 47 sound frames a second: 6 s, which is six groups of pictures of one second.
 HISTORY = 512

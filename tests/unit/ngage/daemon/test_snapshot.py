@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngage.api import Channel, Edge
+from ngage.api import Edge
+from ngage.channel import Channel
 from ngage.daemon.snapshot import MAGIC, restore_logs, write_logs
 from ngage.errors import HandoverError
 from ngage.events import Log

@@ -1,0 +1,319 @@
+"""What the core does for clients of the client protocol, on an engine of its own.
+
+The control plane is the test: it answers through the engine, so that nothing but the core is tried.
+"""
+
+import base64
+import hmac
+import json
+import struct
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ngage_core import engine as core
+from tests.helpers.raw import Raw
+from tests.helpers.wait import wait_until
+from tests.oracle.frames import BINARY, TEXT, client_frame
+
+SECRET = bytes(32)
+PING_MS = 1000  # the least there is
+PONG_MS = 300
+RECOVERED_MAX = core.limits()["recovered_max"]
+
+
+class Server:
+    """An engine with a counted channel and its log of pushes."""
+
+    def __init__(self) -> None:
+        self.engine = core.Engine(
+            host="127.0.0.1",
+            port=0,
+            shards=1,
+            connections_per_shard=64,
+            client_ping_ms=PING_MS,
+            pong_timeout_ms=PONG_MS,
+            close_timeout_ms=50,
+            reactions_per_second=150,
+        )
+        self.engine.set_ticket_key(SECRET)
+        self.channel = self.engine.channel(
+            "chat", lag=core.LAG_RING, ring_frames=1024, ring_bytes=1 << 20, counted=True
+        )
+        self.pushes = self.engine.push_log(self.channel, [])
+        self.engine.speak(True)
+        self.address = self.engine.start()
+
+    def publish(self, number: int) -> None:
+        data = b'{"n":%d}' % number
+        self.engine.publish(self.channel, data, TEXT, fields=b'"data":' + data)
+
+    def events(self, count: int = 1) -> list[tuple[int, int, int, bytes, str, bytes | None]]:
+        found: list[tuple[int, int, int, bytes, str, bytes | None]] = []
+
+        def enough() -> bool:
+            found.extend(self.engine.events())
+            return len(found) >= count
+
+        wait_until(enough, f"{count} messages")
+        return found
+
+    def counter(self, name: str) -> int:
+        return self.engine.counters()[name]
+
+
+class Client(Raw):
+    """One that speaks the protocol, or is about to."""
+
+    handle = 0
+
+    def join(self, server: Server, voter: int = 7, expires: int = 0, about: bytes = b"me") -> None:
+        self.upgrade("/connection/websocket")
+        self.say({"id": 1, "connect": {}})
+        ((self.handle, _, _, data, _, identity),) = server.events()
+        assert (json.loads(data), identity) == ({"id": 1, "connect": {}}, b"")
+        assert server.engine.identify(self.handle, voter, expires, about)
+
+    def say(self, command: object) -> None:
+        self.send(client_frame(json.dumps(command).encode(), TEXT))
+
+    def hear(self) -> Any:
+        frame = self.read_frame()
+        assert frame.opcode == TEXT
+        return json.loads(frame.data)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.engine.stop()
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Client]:
+    with Client(server.address) as client:
+        yield client
+
+
+def subscribe(
+    server: Server, client: Client, first: int, *, recovers: bool = False, id: int = 2
+) -> None:
+    result = b'"epoch":"e"'
+    assert server.engine.subscribe(client.handle, server.pushes, id, first, result, recovers)
+
+
+def test_the_endpoint_is_there_when_somebody_speaks(server: Server, client: Client) -> None:
+    server.engine.speak(False)
+    client.send(client.request("/connection/websocket"))
+    assert client.read_refusal() == 404
+
+
+def test_identity_comes_back_with_each_message(server: Server, client: Client) -> None:
+    client.join(server, about=b"first")
+    client.say({"id": 2})
+    assert [one[5] for one in server.events()] == [b"first"]
+    server.engine.identify(client.handle, 7, 0, b"second")
+    client.say({"id": 3})
+    assert [(one[3], one[5]) for one in server.events()] == [(b'{"id": 3}', b"second")]
+
+
+def test_a_subscriber_gets_pushes_from_the_offset_on(server: Server, client: Client) -> None:
+    client.join(server)
+    server.publish(1)
+    server.publish(2)
+    subscribe(server, client, 2)
+    assert client.hear() == {"id": 2, "subscribe": {"epoch": "e"}}
+    server.publish(3)
+    got = [client.hear()["push"] for _ in range(2)]
+    assert got == [{"channel": "chat", "pub": {"data": {"n": n}, "offset": n}} for n in (2, 3)]
+
+
+def test_what_was_missed_is_in_the_answer(server: Server, client: Client) -> None:
+    client.join(server)
+    for number in range(1, RECOVERED_MAX + 11):
+        server.publish(number)
+    subscribe(server, client, 11, recovers=True)
+    answer = client.hear()
+    server.publish(RECOVERED_MAX + 11)
+    numbers = range(11, RECOVERED_MAX + 11)
+    assert answer["subscribe"]["publications"] == [{"data": {"n": n}, "offset": n} for n in numbers]
+    assert client.hear()["push"]["pub"]["offset"] == RECOVERED_MAX + 11
+    assert server.counter("recovered_publications") == RECOVERED_MAX
+
+
+def test_nothing_missed_is_no_list(server: Server, client: Client) -> None:
+    client.join(server)
+    server.publish(1)
+    subscribe(server, client, 2, recovers=True)
+    assert client.hear() == {"id": 2, "subscribe": {"epoch": "e"}}
+
+
+def test_missed_too_much_asks_anew(server: Server, client: Client) -> None:
+    client.join(server)
+    for number in range(1, 2 * RECOVERED_MAX):
+        server.publish(number)
+    subscribe(server, client, 1, recovers=True)
+    assert client.read_close() == 3010
+
+
+def test_a_log_of_pushes_begins_with_what_is_held(server: Server, client: Client) -> None:
+    late = server.engine.channel("late", lag=core.LAG_RING, ring_frames=2, ring_bytes=1 << 20)
+    for number in range(1, 6):
+        server.engine.publish(late, b"%d" % number, TEXT)
+    server.pushes = server.engine.push_log(late, [b'"data":4', b'"data":5'])
+    assert server.engine.push_log(late, []) == server.pushes
+    client.join(server)
+    subscribe(server, client, 4, recovers=True)
+    publications = client.hear()["subscribe"]["publications"]
+    assert publications == [{"data": 4, "offset": 4}, {"data": 5, "offset": 5}]
+    server.engine.publish(late, b"6", TEXT, fields=b'"data":6,"info":{"user":"u"}')
+    pub = client.hear()["push"]["pub"]
+    assert pub == {"data": 6, "info": {"user": "u"}, "offset": 6}
+
+
+def test_twice_is_105_too_many_is_106(server: Server, client: Client) -> None:
+    client.join(server)
+    subscribe(server, client, 1)
+    subscribe(server, client, 1, id=3)
+    client.hear()
+    assert client.hear() == {"id": 3, "error": {"code": 105, "message": "already subscribed"}}
+    for number in range(core.limits()["subscriptions_per_connection"]):
+        name = f"more{number}"
+        more = server.engine.channel(name, lag=core.LAG_RING, ring_frames=2, ring_bytes=1 << 20)
+        server.pushes = server.engine.push_log(more, [])
+        subscribe(server, client, 1, id=100 + number)
+    answers = [client.hear() for _ in range(core.limits()["subscriptions_per_connection"])]
+    assert all("subscribe" in one for one in answers[:-1])
+    assert answers[-1]["error"] == {"code": 106, "message": "limit exceeded"}
+
+
+def test_who_unsubscribed_gets_nothing_and_may_come_back(server: Server, client: Client) -> None:
+    client.join(server)
+    subscribe(server, client, 1)
+    assert client.hear()["id"] == 2
+    assert server.engine.subscribers(server.channel) == 1
+    server.engine.unsubscribe(client.handle, server.pushes)
+    server.engine.unsubscribe(client.handle, server.pushes)
+    server.engine.send(client.handle, b'{"id":3}', TEXT)
+    assert client.hear() == {"id": 3}
+    server.publish(1)
+    subscribe(server, client, 2, id=4)
+    assert client.hear()["id"] == 4
+    server.publish(2)
+    assert client.hear()["push"]["pub"]["offset"] == 2
+    assert server.engine.subscribers(server.channel) == 1
+
+
+def test_raw_and_pushed_are_the_same_log(server: Server, client: Client) -> None:
+    client.join(server)
+    subscribe(server, client, 1)
+    client.hear()
+    with Raw(server.address) as raw:
+        raw.upgrade("/ws/chat")
+        server.publish(1)
+        assert raw.read_message() == b'{"n":1}'
+        assert client.hear()["push"]["pub"] == {"data": {"n": 1}, "offset": 1}
+        assert server.engine.subscribers(server.channel) == 2
+        server.engine.close_channel(server.channel, 3503)
+        assert (raw.read_close(), client.read_close()) == (3503, 3503)
+
+
+def test_a_ping_is_answered_or_the_client_closed(server: Server, client: Client) -> None:
+    client.join(server)
+    assert client.hear() == {}
+    client.say({})
+    assert client.hear() == {}
+    assert client.read_close() == 3012
+    assert (server.counter("pings_sent"), server.counter("pongs_received")) == (2, 1)
+
+
+def test_who_has_expired_is_closed_at_the_next_ping(server: Server, client: Client) -> None:
+    client.join(server, expires=int(time.time()) - 60)
+    assert client.read_close() == 3005
+    assert server.counter("expired_closed") == 1
+
+
+# Viewers
+
+
+def ticket(voter: int, *, flags: int = 0, expires: int = 2_000_000_000) -> str:
+    signed = struct.pack("<BBHIQ", 1, flags, 0, expires, voter)
+    code = hmac.digest(SECRET, signed, "sha256")[:16]
+    return base64.urlsafe_b64encode(signed + code).decode().rstrip("=")
+
+
+def test_a_viewer_counts_once_however_many_connections(server: Server, client: Client) -> None:
+    client.join(server, voter=7)
+    subscribe(server, client, 1)
+    client.hear()
+    with (
+        Raw(server.address) as same,
+        Raw(server.address) as other,
+        Raw(server.address) as unknown,
+        Raw(server.address) as monitor,
+    ):
+        same.upgrade(f"/ws/chat?ticket={ticket(7)}")
+        other.upgrade(f"/ws/chat?ticket={ticket(8)}")
+        unknown.upgrade("/ws/chat")
+        monitor.upgrade(f"/ws/chat?ticket={ticket(9, flags=1)}")
+        assert server.engine.viewers(server.channel) == (4, 3)
+        client.socket.close()
+        wait_until(lambda: server.engine.viewers(server.channel) == (3, 3), "one less")
+        same.socket.close()
+        wait_until(lambda: server.engine.viewers(server.channel) == (2, 2), "a viewer less")
+    wait_until(lambda: server.engine.viewers(server.channel) == (0, 0), "nobody")
+
+
+@pytest.mark.parametrize("bad", ["", "x", ticket(7, expires=1), ticket(7)[:-1] + "!"])
+def test_a_bad_ticket_is_refused(server: Server, client: Client, bad: str) -> None:
+    client.send(client.request(f"/ws/chat?ticket={bad}"))
+    assert client.read_refusal() == 403
+    assert server.counter("refused_tickets") == 1
+    assert server.engine.viewers(server.channel) == (0, 0)
+
+
+# Reactions
+
+
+def react(kind: int, count: int, event: int) -> bytes:
+    return client_frame(struct.pack("<BBHI", 17, kind, count, event), BINARY)
+
+
+def test_reactions_are_counted_within_the_rate(server: Server, client: Client) -> None:
+    client.upgrade(f"/ws/chat?ticket={ticket(7)}")
+    for verb in [(2, 3, 5), (2, 97, 5), (0, 1, 5), (3, 0, 5), (3, 101, 5), (16, 1, 5), (0, 1, 64)]:
+        client.send(react(*verb))
+    client.send(react(1, 100, 6))  # over 150 in this second
+    client.ping()
+    assert server.engine.reactions(5)[:4] == [1, 0, 100, 0]
+    assert server.engine.reactions(6) == [0] * 16
+    assert server.counter("reactions") == 101
+    assert server.counter("reactions_dropped") == 101 + 1 + 1 + 100
+
+
+def test_without_a_ticket_a_verb_is_a_message(server: Server, client: Client) -> None:
+    server.engine.deliver_messages(True)
+    client.upgrade("/ws/chat")
+    client.send(react(2, 3, 5))
+    ((_, _, opcode, data, _, identity),) = server.events()
+    assert (opcode, data[:1], identity) == (BINARY, b"\x11", None)
+    assert server.engine.reactions(5) == [0] * 16
+
+
+# A cache
+
+
+def test_who_joins_a_cache_gets_its_newest_at_once(server: Server, client: Client) -> None:
+    cache = server.engine.channel(
+        "cache", lag=core.LAG_LATEST, ring_frames=4, ring_bytes=1 << 20, cache=True
+    )
+    with Raw(server.address) as early:
+        early.upgrade("/ws/cache")
+        server.engine.publish(cache, b"one", TEXT)
+        server.engine.publish(cache, b"two", TEXT)
+        client.upgrade("/ws/cache")
+        assert client.read_message() == b"two"
+        assert early.read_message() in (b"one", b"two")

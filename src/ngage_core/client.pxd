@@ -63,9 +63,14 @@ cdef inline void client_ping(Shard *shard, uint32_t index) noexcept nogil:
         shard.counters.pings_sent += 1
 
 
+cdef inline uint64_t client_interval_ms(const Shard *shard) noexcept nogil:
+    """Between pings, or where there are none between two looks at a token's end."""
+    return shard.hub.options.client_ping_ms or EXPIRY_GRACE_S * 1000
+
+
 cdef inline void spread_client_pings(Shard *shard, uint32_t index) noexcept nogil:
     """As if it had been pinged some part of the interval ago, each client another part."""
-    cdef uint64_t interval = shard.hub.options.client_ping_ms
+    cdef uint64_t interval = client_interval_ms(shard)
     cdef uint64_t passed = <uint64_t> index * <uint64_t> 2654435761 % 1024 * interval // 1024
     shard.slab.conns[index].flags &= ~F_PINGED
     shard.slab.conns[index].pinged_tick = tick_of(shard.now_ms) - ticks_of(passed)
@@ -80,7 +85,7 @@ cdef inline uint64_t client_due_ms(Shard *shard, uint32_t index) noexcept nogil:
     """
     cdef Conn *conn = &shard.slab.conns[index]
     cdef Identity *identity = identity_of(shard, index)
-    cdef uint64_t interval = shard.hub.options.client_ping_ms, since
+    cdef uint64_t interval = client_interval_ms(shard), since
     cdef uint32_t now = tick_of(shard.now_ms)
     if identity == NULL:
         begin_close(shard, index, CLOSE_STALE, <const uint8_t *> b"stale", 5)
@@ -101,6 +106,9 @@ cdef inline uint64_t client_due_ms(Shard *shard, uint32_t index) noexcept nogil:
         if conn.flags & F_PINGED:
             return min(interval - since, shard.hub.options.pong_timeout_ms - since)
         return interval - since
+    if shard.hub.options.client_ping_ms == 0:
+        conn.pinged_tick = now
+        return interval
     client_ping(shard, index)
     return min(interval, shard.hub.options.pong_timeout_ms)
 
@@ -235,6 +243,8 @@ cdef inline void command_subscribe(
             answer_error(shard, index, command.id, 100, b"internal server error")
             return
         subscription.cursor = head
+        if command.id == 0:
+            return  # the control plane's own doing, which tells of it elsewhere
         answer_subscribed(shard, index, log, command, &missed)
 
 

@@ -23,7 +23,7 @@ _NUMBERS = {
     "waiting_per_shard": (16384, 0, WAITING_PER_SHARD_MAX),
     "handshake_timeout_ms": (5000, 1, 3600000),
     "http_idle_timeout_ms": (30000, 1, 3600000),
-    "client_ping_ms": (25000, 1000, 3600000),
+    "client_ping_ms": (25000, 0, 3600000),
     "reactions_per_second": (20, 0, 65535),
     "ping_interval_ms": (25000, 0, 3600000),
     "pings_per_second": (1000, 0, 1000000),

@@ -124,7 +124,8 @@ class Engine(Channels):
 
         The answer is {"id":ID,"subscribe":{RESULT}}. recovers: what there is from `first` on is
         part of the answer, as "publications"; recovered_max of limits() at most. A client that is
-        subscribed already is answered with error 105, over its subscriptions with 106.
+        subscribed already is answered with error 105, over its subscriptions with 106. id 0:
+        nothing is answered.
         """
 
     def unsubscribe(self, client: int, push_log: int) -> bool:

@@ -30,3 +30,7 @@ class CloseCode(IntEnum):
 
 class NotCompiledError(ImportError):
     """The compiled core is missing: run `pip install .` or `make build`."""
+
+
+class JournalError(Exception):
+    """A journal of votes that cannot be used: of another poll, damaged, or in use elsewhere."""

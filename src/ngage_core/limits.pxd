@@ -104,6 +104,20 @@ cdef enum:
     EVENT_ROOM_WANTED = 11000  # messages a full read buffer can hold: 65,536 bytes of 6-byte frames
     EVENT_BYTES_PER_SHARD = 67108864
 
+    # Votes
+    CHOICES_MAX = 32  # of a poll: a vote is a mask of 32 bits
+    VOTES_PORTS_MAX = 1025  # a shard each, and the control plane
+    VOTES_IN_FLIGHT = 1048576  # of all ports: pushed, and the answer not yet taken, of 72 bytes
+    VOTES_IN_FLIGHT_MIN = 4096  # of a port
+    VOTES_IN_FLIGHT_MAX = 65536
+    VOTE_BATCH = 65536  # decided, then made durable together
+    GROUP_WINDOW_MS = 20  # from the first vote of a batch to its sync
+    VOTES_COMMAND_RING = 64
+    BALLOTS_MAX = 1024  # polls that are not forgotten
+    BALLOT_VOTERS_MAX = 134217728  # of a poll: registers of 4 GiB
+    BANS_MAX = 1048576
+    VOTE_GRACE_MS = 250  # either way on a viewer's own timeline: a click's delay, a clock's drift
+
     # Of all shards together; the kernel lowers each one's to net.core.somaxconn. It is 3 to 5 s of
     # upgrades of two cores: who would have to wait longer has given up by its turn, and its SYN is
     # better lost, which the client's kernel sends again after 1, 3, 7 s.

@@ -21,20 +21,23 @@ CORE_LAYERS = {
     **dict.fromkeys(["utf8", "sha1", "deflate", "frame", "upgrade", "payload", "channel"], 2),
     **dict.fromkeys(["outbox", "ring", "reclaim", "paths", "conn", "members", "wheel"], 2),
     **dict.fromkeys(["offer", "waiters", "sha256", "ticket", "identity", "presence"], 2),
+    **dict.fromkeys(["vote", "registers"], 2),
     # of the crowd: the fan and what is shared, then what it checks, then what it reads
     **dict.fromkeys(["swarm_fan", "swarm_payload", "swarm_head", "swarm_plan"], 2),
     **dict.fromkeys(["swarm_random", "swarm_oracle", "swarm_raw", "swarm_stream"], 2),
-    # 3: what a poller is, what all shards share; 4: the pollers, the state of a shard
-    **dict.fromkeys(["poller", "hub"], 3),
+    # 3: what a poller is, what all shards share, what a poll is; 4: the pollers, the state of a
+    # shard, of the votes thread
+    **dict.fromkeys(["poller", "hub", "journal", "ballot"], 3),
     **dict.fromkeys(["epoll", "uring", "backend", "open", "offers", "shard"], 4),
+    "votes_batch": 4,
     # 5: the steps of a turn, the turn, the thread that takes it, the writer's side
     **dict.fromkeys(["lifecycle", "own", "rung", "lag", "write", "answer", "handshake"], 5),
     **dict.fromkeys(["inbox", "ingest", "message", "park", "plan", "sweep", "timers"], 5),
     **dict.fromkeys(["client", "verbs", "accept", "commands"], 5),
-    **dict.fromkeys(["turn", "thread", "control"], 5),
+    **dict.fromkeys(["turn", "thread", "control", "votes_thread"], 5),
     **dict.fromkeys(["swarm_squad", "swarm_connection", "swarm_steps", "swarm_thread"], 5),
     # 6: what Python holds
-    **dict.fromkeys(["channels", "engine", "protocol", "swarm"], 6),
+    **dict.fromkeys(["channels", "engine", "protocol", "swarm", "votes"], 6),
 }
 
 # The control plane, by module or package.

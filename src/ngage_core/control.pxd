@@ -37,6 +37,7 @@ from ngage_core.sysio cimport (
     sys_now_ms, sys_yield,
 )
 from ngage_core.thread cimport listener_open, thread_main
+from ngage_core.vote cimport Wake
 from ngage_core.waiters cimport room_of
 
 
@@ -83,6 +84,18 @@ cdef inline int64_t claim_port(Control *control, bint share) noexcept nogil:
     return fd
 
 
+cdef inline void wake_shard(void *who) noexcept nogil:
+    """What the votes thread calls when there are answers for it."""
+    shard_wake(<Shard *> who)
+
+
+cdef inline void join_votes(Control *control, Shard *shard) noexcept nogil:
+    if control.hub.votes != NULL:
+        shard.votes_port = &control.hub.votes.ports[shard.number]
+        shard.votes_port.who = shard
+        ng_store_pointer(&shard.votes_port.wake, <void *> <Wake> wake_shard)
+
+
 cdef inline int64_t start_shard(Control *control) noexcept nogil:
     """One more shard, listening when this returns. 0 or -errno."""
     cdef Shard *shard = <Shard *> calloc(1, sizeof(Shard))
@@ -93,6 +106,7 @@ cdef inline int64_t start_shard(Control *control) noexcept nogil:
     shard.ops = control.hub.options.backend
     shard.number = control.running
     shard.wake_fd = -1
+    join_votes(control, shard)
     if shard_allocate(shard):
         status = sys_eventfd()
         if status >= 0:

@@ -7,6 +7,7 @@ from any thread that holds the GIL; nothing here is called by the I/O threads.
 from typing import Final, final
 
 from ngage_core.channels import Channels
+from ngage_core.votes import Votes
 
 LAG_LATEST: Final[int]
 LAG_KEYFRAME: Final[int]
@@ -133,6 +134,12 @@ class Engine(Channels):
 
     def set_ticket_key(self, secret: bytes) -> None:
         """16 to 64 bytes; before start(). Without one no ticket is taken. Raises ValueError."""
+
+    def count_votes(self, votes: Votes) -> None:
+        """Take votes of clients with tickets, each shard by the port of its number; before start().
+
+        stop() stops them too. Raises ValueError for too few ports.
+        """
 
     def reactions(self, event: int) -> list[int]:
         """Counts by kind of an event number, since start. Raises ValueError out of range."""

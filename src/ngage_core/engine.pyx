@@ -43,6 +43,7 @@ from ngage_core.sysio cimport (
     AF_INET, AF_INET6, inet_ntop, ntohs, sockaddr_in, sockaddr_in6, sockaddr_storage, sys_close,
     sys_event_clear, sys_eventfd, sys_release, sys_reserve, sys_thread_cpu_us,
 )
+from ngage_core.votes cimport Votes
 
 LAG_LATEST = LATEST
 LAG_KEYFRAME = KEYFRAME
@@ -145,6 +146,7 @@ cdef class Engine(Channels):
     cdef bint share_port
     cdef bint started
     cdef uint32_t events_first
+    cdef Votes votes
 
     def __cinit__(self, *, str host not None, int port, str backend not None="epoll",
                   bint share_port=False, bint allow_missing_origin=True,
@@ -195,8 +197,18 @@ cdef class Engine(Channels):
             raise kernel_error(status, f"cannot start shard {number}")
         return address_pair(&self.control.hub.options.address)
 
+    def count_votes(self, Votes votes not None):
+        if self.started:
+            raise ValueError("votes are joined before the start")
+        if votes.core.door.port_count < self.control.hub.options.shards:
+            raise ValueError(f"votes of {votes.core.door.port_count} ports: one for each shard")
+        self.votes = votes
+        self.control.hub.votes = &votes.core.door
+
     def stop(self):
         self.started = True
+        if self.votes is not None:
+            self.votes.stop()  # it wakes shards, which end now
         with nogil:
             end_shards(&self.control)
         if self.control.hub.event_fd >= 0:

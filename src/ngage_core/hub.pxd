@@ -16,6 +16,7 @@ from ngage_core.reclaim cimport Reclaim
 from ngage_core.sha256 cimport MacKey
 from ngage_core.span cimport Span, lower
 from ngage_core.sysio cimport sockaddr_storage, socklen_t
+from ngage_core.vote cimport VotesDoor
 
 
 cdef struct Options:
@@ -84,6 +85,7 @@ cdef struct Hub:
     MacKey ticket_key
     bint has_ticket_key
     Presence presence
+    VotesDoor *votes  # NULL: votes are not taken
     Reclaim reclaim
     int event_fd  # tells the control plane
 

@@ -93,6 +93,7 @@ cdef enum:
     SWEEP_VISITS = 8192  # members looked at in a quantum, with or without anything to write
     RELEASES_PER_TURN = 128  # requests that waited and are answered, some 10 us each
     COMMANDS_PER_TURN = 1024
+    VOTE_ANSWERS_PER_TURN = 2048
     CLOSES_PER_STEP = 100  # of a channel's members, when it is closed
     CLOSE_STEP_MS = 10
     DRAIN_STEP_MS = 50  # shorter, and the wake-ups of many shards cost more than what they close

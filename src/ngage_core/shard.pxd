@@ -25,6 +25,7 @@ from ngage_core.poller cimport PollerOps
 from ngage_core.reclaim cimport RECLAIM_ASLEEP
 from ngage_core.ring cimport Command, Message, Ring
 from ngage_core.sysio cimport pthread_t, sem_t, sys_release, sys_reserve
+from ngage_core.vote cimport VotesPort
 from ngage_core.waiters cimport FIRST_WAITER, Waiter, Waiters, room_news, waiters_open
 from ngage_core.wheel cimport Wheel
 
@@ -105,6 +106,7 @@ cdef struct Shard:
     Slab slab
     Subscriptions subscriptions
     Identities identities
+    VotesPort *votes_port  # NULL: votes are not taken
     Wheel wheel
     IndexList writes
     IndexList reads

@@ -31,6 +31,8 @@ from ngage_core.sysio cimport (
     sys_event_clear, sys_event_raise, sys_now_ms, sys_own_cpu_us,
 )
 from ngage_core.timers cimport drain_step, drain_unfinished, try_paused, turn_wheel
+from ngage_core.verbs cimport answer_votes
+from ngage_core.vote cimport ack_waiting
 from ngage_core.waiters cimport any_due, any_news
 from ngage_core.wheel cimport tick_of, wheel_next
 from ngage_core.write cimport write_conn
@@ -63,6 +65,8 @@ cdef inline bint nothing_new(Shard *shard) noexcept nogil:
     for s in range(<uint32_t> DIRTY_SUMMARY):
         if ng_load(&shard.dirty_summary[s]):
             return False
+    if shard.votes_port != NULL and ack_waiting(shard.votes_port):
+        return False
     return ring_waiting(&shard.commands_ring) == 0 and not any_news(&shard.waiters)
 
 
@@ -159,6 +163,7 @@ cdef inline int64_t turn(Shard *shard, int64_t channels_want) noexcept nogil:
     shard.counters.turns += 1
     poll(shard, sleep_ms(shard, channels_want))
     take_commands(shard)
+    answer_votes(shard)
     collect_dirty(shard)
     release_waiting(shard)
     read_queued(shard)

@@ -1,24 +1,37 @@
-"""What a viewer does that is counted at once, without the control plane: reactions.
+"""What a viewer does that is counted at once, without the control plane: votes and reactions.
 
 A verb is a binary message of a client that brought a ticket, little-endian, its kind in the first
-byte (docs/reference/verbs-v1.md). A reaction adds to the shard's counter for its event and kind,
-which the control plane sums; nobody is sent a single one.
+byte (docs/reference/verbs-v1.md). A vote goes to the thread that counts votes, and its answer comes
+back when it is durable. A reaction adds to the shard's counter for its event and kind, which the
+control plane sums; nobody is sent a single one.
 """
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
+from libc.string cimport memset
 
 from ngage_core.atomic cimport ng_peek, ng_store
+from ngage_core.codes cimport OP_BINARY
+from ngage_core.conn cimport CONN_OPEN, conn_handle, handle_generation, handle_index
+from ngage_core.frame cimport FIN
 from ngage_core.identity cimport Identity
 from ngage_core.limits cimport (
-    REACTION_EVENTS_MAX, REACTION_KINDS_MAX, REACTIONS_PER_MESSAGE_MAX,
+    REACTION_EVENTS_MAX, REACTION_KINDS_MAX, REACTIONS_PER_MESSAGE_MAX, VOTE_ANSWERS_PER_TURN,
 )
 from ngage_core.lifecycle cimport identity_of
+from ngage_core.own cimport own_room
 from ngage_core.shard cimport Shard
+from ngage_core.vote cimport (
+    VOTE_BUSY, Vote, VoteAck, ack_pop, ack_waiting, vote_push, vote_room, votes_received_ms,
+)
 
 cdef enum VerbKind:
+    VERB_VOTE = 16
     VERB_REACT = 17
+    VERB_VOTE_ANSWER = 144
 
 cdef enum:
+    VOTE_BYTES = 20
+    VOTE_ANSWER_BYTES = 12
     REACT_BYTES = 8
 
 
@@ -26,6 +39,65 @@ cdef inline uint32_t word_at(const uint8_t *data) noexcept nogil:
     return (<uint32_t> data[0] | <uint32_t> data[1] << 8 | <uint32_t> data[2] << 16
             | <uint32_t> data[3] << 24)
 
+
+cdef inline void word_to(uint8_t *data, uint32_t word) noexcept nogil:
+    cdef uint32_t i
+    for i in range(4):
+        data[i] = <uint8_t> (word >> 8 * i)
+
+
+# Votes.
+
+cdef inline void answer_vote(
+    Shard *shard, uint32_t index, uint8_t status, uint32_t poll, uint32_t seq
+) noexcept nogil:
+    cdef uint8_t *room = own_room(shard, index, 2 + VOTE_ANSWER_BYTES)
+    if room == NULL:
+        return
+    room[0] = FIN | OP_BINARY
+    room[1] = VOTE_ANSWER_BYTES
+    room[2] = VERB_VOTE_ANSWER
+    room[3] = status
+    room[4] = 0
+    room[5] = 0
+    word_to(room + 6, poll)
+    word_to(room + 10, seq)
+
+
+cdef inline void vote(
+    Shard *shard, uint32_t index, const Identity *identity, const uint8_t *data
+) noexcept nogil:
+    cdef Vote given
+    memset(&given, 0, sizeof(Vote))
+    given.poll = word_at(data + 4)
+    given.seq = word_at(data + 8)
+    if vote_room(shard.votes_port) == 0:
+        answer_vote(shard, index, VOTE_BUSY, given.poll, given.seq)
+        return
+    given.client = conn_handle(shard.number, shard.slab.conns[index].generation, index)
+    given.voter = identity.voter
+    given.received_ms = votes_received_ms(shard.hub.votes, shard.now_ms)
+    given.mask = word_at(data + 12)
+    given.elapsed_ms = word_at(data + 16)
+    vote_push(shard.hub.votes, shard.votes_port, &given)
+
+
+cdef inline void answer_votes(Shard *shard) noexcept nogil:
+    """To who is still there."""
+    cdef VoteAck ack
+    cdef uint32_t index, done = 0
+    if shard.votes_port == NULL:
+        return
+    while ack_waiting(shard.votes_port) and done < VOTE_ANSWERS_PER_TURN:
+        ack_pop(shard.votes_port, &ack)
+        done += 1
+        index = handle_index(ack.client)
+        if (shard.slab.conns[index].state == CONN_OPEN
+                and shard.slab.conns[index].generation == handle_generation(ack.client)):
+            answer_vote(shard, index, ack.status, ack.poll, ack.seq)
+
+
+# Reactions.
 
 cdef inline bint over_reactions(
     const Shard *shard, Identity *identity, uint32_t count
@@ -61,6 +133,9 @@ cdef inline bint take_verb(
     cdef Identity *identity = identity_of(shard, index)
     if identity == NULL or identity.voter == 0:
         return False
+    if size == VOTE_BYTES and data[0] == VERB_VOTE and shard.votes_port != NULL:
+        vote(shard, index, identity, data)
+        return True
     if size == REACT_BYTES and data[0] == VERB_REACT:
         react(shard, identity, data)
         return True

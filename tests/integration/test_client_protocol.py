@@ -3,8 +3,6 @@
 The control plane is the test: it answers through the engine, so that nothing but the core is tried.
 """
 
-import base64
-import hmac
 import json
 import struct
 import time
@@ -15,10 +13,10 @@ import pytest
 
 from ngage_core import engine as core
 from tests.helpers.raw import Raw
+from tests.helpers.tickets import SECRET, ticket
 from tests.helpers.wait import wait_until
 from tests.oracle.frames import BINARY, TEXT, client_frame
 
-SECRET = bytes(32)
 PING_MS = 1000  # the least there is
 PONG_MS = 300
 RECOVERED_MAX = core.limits()["recovered_max"]
@@ -237,12 +235,6 @@ def test_who_has_expired_is_closed_at_the_next_ping(server: Server, client: Clie
 
 
 # Viewers
-
-
-def ticket(voter: int, *, flags: int = 0, expires: int = 2_000_000_000) -> str:
-    signed = struct.pack("<BBHIQ", 1, flags, 0, expires, voter)
-    code = hmac.digest(SECRET, signed, "sha256")[:16]
-    return base64.urlsafe_b64encode(signed + code).decode().rstrip("=")
 
 
 def test_a_viewer_counts_once_however_many_connections(server: Server, client: Client) -> None:

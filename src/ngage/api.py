@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-from ngage.bridge import Bridge, parse_client
+from ngage.bridge import Bridge, Votes, parse_client
 from ngage.channel import Channel, encode_data, link_rungs
 from ngage.clients import Clients
 from ngage.errors import ClientError, CloseCode, NgageError
@@ -221,6 +221,16 @@ class Edge:
     def clients(self) -> Clients:
         """Those that speak the client protocol, for who knows what to say to them."""
         return Clients(self._started)
+
+    @property
+    def votes(self) -> Votes:
+        """What counts the votes of this edge's clients: its polls are opened and closed here."""
+        return self._started.votes
+
+    @property
+    def votes_port(self) -> int:
+        """The port of `votes` that is this thread's."""
+        return self._started.plan.shards
 
     def reactions(self, event: int) -> list[int]:
         """By kind, what viewers reacted to an event number by native verbs since the start."""

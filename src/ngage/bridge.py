@@ -1,8 +1,8 @@
 """Where the planes meet: the only importer of the compiled core.
 
-Owns the Engine. Messages of clients come in batches: the core makes event_fd readable, the loop
-calls _take_events(), and every reader gets the batch in its own bounded inbox. One batch is taken
-per call, so that a flood of messages leaves the loop free between batches.
+Owns the Engine and its Votes. Messages of clients come in batches: the core makes event_fd
+readable, the loop calls _take_events(), and every reader gets the batch in its own bounded inbox.
+One batch is taken per call, so that a flood of messages leaves the loop free between batches.
 """
 
 import asyncio
@@ -31,6 +31,7 @@ from ngage.settings import ChannelOptions, Settings
 
 try:
     from ngage_core import engine as core
+    from ngage_core import votes as core_votes
 except ImportError as missing:
     raise NotCompiledError("no compiled core: `pip install .` or `make build`") from missing
 
@@ -51,6 +52,8 @@ LATE_SECONDS = 0.001
 INBOX_MESSAGES_MAX = 65536
 
 CLIENT = re.compile(r"[0-9a-f]{16}")
+
+Votes = core_votes.Votes
 
 OPCODE_TEXT = core.OPCODE_TEXT
 OPCODE_BINARY = core.OPCODE_BINARY
@@ -80,6 +83,9 @@ class Bridge:
         self.plan = plan_shards(host, wanted=settings.max_connections, shards=settings.shards)
         _check_capacity(self.plan, settings)
         self.engine = _make_engine(settings, self.plan, self.backend)
+        # A port for each shard, and the last one for the control plane.
+        self.votes = Votes(self.plan.shards + 1)
+        self.engine.count_votes(self.votes)
         self.dropped_messages = 0
         self._address = settings.listen
         self._limits = limits
@@ -94,6 +100,7 @@ class Bridge:
     def start(self) -> tuple[str, int]:
         """Start the shards: the host and port they listen on. StartError if the kernel refuses."""
         try:
+            self.votes.start()
             address = self.engine.start()
         except OSError as error:
             raise StartError(f"cannot serve {self._address}: {error.strerror}") from error
@@ -324,6 +331,9 @@ def _make_engine(settings: Settings, plan: Plan, backend: str) -> core.Engine:
             handshake_timeout_ms=_milliseconds(settings.handshake_timeout_seconds),
             http_idle_timeout_ms=_milliseconds(settings.http_idle_timeout_seconds),
             client_ping_ms=_milliseconds(settings.client_ping_seconds),
+            connects_per_second=settings.connects_per_second,
+            address_connects_per_second=settings.address_connects_per_second,
+            address_connects_burst=settings.address_connects_burst,
             reactions_per_second=settings.reactions_per_second,
             ping_interval_ms=_milliseconds(settings.ping_interval_seconds),
             pings_per_second=settings.pings_per_second,

@@ -35,6 +35,8 @@ cdef inline const char *status_text(int status) noexcept nogil:
         return b"URI Too Long"
     if status == 426:
         return b"Upgrade Required"
+    if status == 429:
+        return b"Too Many Requests"
     if status == 431:
         return b"Request Header Fields Too Large"
     if status == 503:
@@ -47,7 +49,7 @@ cdef inline const char *status_headers(int status) noexcept nogil:
         return b"Allow: GET, HEAD\r\n"
     if status == 426:
         return b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-    if status == 503:
+    if status == 429 or status == 503:
         return b"Retry-After: 5\r\n"
     return b""
 

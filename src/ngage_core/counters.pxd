@@ -23,6 +23,8 @@ cdef struct Counters:
     uint64_t refused_descriptors
     uint64_t refused_origin
     uint64_t refused_tickets  # forged or expired
+    uint64_t refused_rate  # connects_per_second
+    uint64_t refused_address  # address_connects_per_second
     uint64_t not_http
     uint64_t handshake_timeouts
     uint64_t upgrades

@@ -47,6 +47,9 @@ class Engine(Channels):
         echo: bool = False,
         client_ping_ms: int = 25000,
         reactions_per_second: int = 20,
+        connects_per_second: int = 0,
+        address_connects_per_second: int = 0,
+        address_connects_burst: int = 200,
         share_port: bool = False,
         waiting_per_shard: int = 16384,
         handshake_timeout_ms: int = 5000,
@@ -71,6 +74,8 @@ class Engine(Channels):
     ) -> None:
         """host and port as in getaddrinfo with numeric host; port 0 picks a free one.
 
+        connects_per_second: WebSockets taken in a second by all shards, each its part; over it 503.
+        address_connects_...: of one address, with a burst; over it 429. 0 is no limit.
         share_port joins a port another process serves (upgrade); otherwise EADDRINUSE is raised.
         An Origin is accepted if it names the Host, or stands in allowed_origins ("*" is any).
         trusted_proxies are CIDR networks whose X-Forwarded-For is believed.

@@ -16,6 +16,7 @@ cimport cython
 from ngage_core cimport limits as bound
 from ngage_core.atomic cimport ng_peek, ng_store, ng_sub
 from ngage_core.backend cimport backend_named, backend_names, backend_status
+from ngage_core.buckets cimport BUCKET_SETS, BucketSet
 from ngage_core.channel cimport NAME_SLOTS, Channel
 from ngage_core.channels cimport Channels
 from ngage_core.codes cimport KEYFRAME, LATEST, OP_BINARY, OP_TEXT, RELIABLE, RING
@@ -164,6 +165,10 @@ cdef class Engine(Channels):
         hub.channels = <Channel **> sys_reserve(bound.CHANNELS_MAX * sizeof(void *))
         hub.names = <uint64_t *> sys_reserve(NAME_SLOTS * sizeof(uint64_t))
         hub.inboxes = <Inbox *> calloc(hub.options.shards, sizeof(Inbox))
+        if hub.options.address_connects_per_second:
+            hub.addresses = <BucketSet *> sys_reserve(BUCKET_SETS * sizeof(BucketSet))
+            if hub.addresses == NULL:
+                raise MemoryError
         self.control.shards = <Shard **> calloc(hub.options.shards, sizeof(void *))
         if (hub.paths == NULL or hub.channels == NULL or hub.names == NULL
                 or hub.inboxes == NULL or self.control.shards == NULL):
@@ -174,6 +179,7 @@ cdef class Engine(Channels):
         free_shared(&self.control)
         sys_release(self.control.hub.channels, bound.CHANNELS_MAX * sizeof(void *))
         sys_release(self.control.hub.names, NAME_SLOTS * sizeof(uint64_t))
+        sys_release(self.control.hub.addresses, BUCKET_SETS * sizeof(BucketSet))
 
     def start(self):
         cdef int64_t status, port_fd

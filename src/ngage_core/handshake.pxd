@@ -12,7 +12,8 @@ from libc.string cimport memcmp, memcpy, memset
 
 from ngage_core.answer cimport refuse
 from ngage_core.atomic cimport ng_load, ng_load_pointer
-from ngage_core.channel cimport Channel, channel_name_valid, channel_named
+from ngage_core.buckets cimport bucket_take, buckets_take
+from ngage_core.channel cimport Channel, bytes_hash, channel_name_valid, channel_named
 from ngage_core.codes cimport KEYFRAME
 from ngage_core.conn cimport (
     CONN_OPEN, F_DEFLATE, F_SHARED_DEFLATE, KIND_CLIENT, KIND_ECHO, KIND_RAW, KIND_REFUSED, Conn,
@@ -165,6 +166,27 @@ cdef inline int place_cursor(
             subscription.cursor = offset + 1
             subscription.flags &= ~S_WAITS
             resume.recovered = True
+    return 0
+
+
+# How many may come.
+
+cdef inline int over_connects(Shard *shard, uint32_t index) noexcept nogil:
+    """0, or the status to refuse a WebSocket with. A shard has its part of the rate of all."""
+    cdef uint32_t shards = shard.hub.options.shards
+    cdef uint32_t rate = (shard.hub.options.connects_per_second + shards - 1) // shards
+    cdef uint64_t key
+    if shard.hub.addresses != NULL:
+        key = bytes_hash(shard.slab.colds[index].address, 16, shard.hub.seed)
+        if not buckets_take(
+                shard.hub.addresses, key, shard.now_ms,
+                shard.hub.options.address_connects_per_second,
+                shard.hub.options.address_connects_burst):
+            shard.counters.refused_address += 1
+            return 429
+    if rate and not bucket_take(&shard.connects, shard.now_ms, rate, rate):
+        shard.counters.refused_rate += 1
+        return 503
     return 0
 
 
@@ -339,6 +361,10 @@ cdef inline void serve_request(
         refuse(shard, index, 403, b"this origin is not allowed")
         return
     note_address(shard, index, &request)
+    status = over_connects(shard, index)
+    if status:
+        refuse(shard, index, status, b"too many connections come now, try again")
+        return
     if echo:
         become_websocket(shard, index, &request, KIND_ECHO)
         write_switch(shard, index, &request, NULL, 0, &resume)

@@ -7,6 +7,7 @@ is retired; channels are only ever added. An inbox is its shard's, and the other
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from libc.string cimport memcmp
 
+from ngage_core.buckets cimport BucketSet
 from ngage_core.channel cimport Channel
 from ngage_core.limits cimport ORIGINS_MAX, PROXY_NETWORKS_MAX
 from ngage_core.paths cimport PathTable
@@ -28,6 +29,9 @@ cdef struct Options:
     bint echo
     uint64_t client_ping_ms
     uint32_t reactions_per_second
+    uint32_t connects_per_second  # of all shards; 0: any
+    uint32_t address_connects_per_second  # 0: any
+    uint32_t address_connects_burst
     uint32_t waiting_per_shard
     uint64_t handshake_timeout_ms
     uint64_t http_idle_timeout_ms
@@ -85,6 +89,7 @@ cdef struct Hub:
     MacKey ticket_key
     bint has_ticket_key
     Presence presence
+    BucketSet *addresses  # NULL: nobody is limited
     VotesDoor *votes  # NULL: votes are not taken
     Reclaim reclaim
     int event_fd  # tells the control plane

@@ -21,6 +21,13 @@ def verify_ticket(secret: bytes, text: bytes, now: int) -> tuple[int, int, bool]
     """(voter, expires, monitor); None: forged, or expired at the Unix second `now`."""
 
 @final
+class BucketTable:
+    """The buckets of addresses, by key (64 bits)."""
+
+    def take(self, key: int, now_ms: int, per_second: int, burst: int) -> bool:
+        """Whether there was a token."""
+
+@final
 class PresenceTable:
     """Connections by key (64 bits, not 0), as counted channels have it."""
 

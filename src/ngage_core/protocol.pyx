@@ -6,6 +6,7 @@ from libc.string cimport memcpy, memset
 
 cimport cython
 
+from ngage_core.buckets cimport BUCKET_SETS, BucketSet, buckets_take
 from ngage_core.deflate cimport (
     INFLATE_CORRUPT, Buffer, deflate_bound, deflate_message, deflate_open, deflateEnd,
     inflate_message, inflate_open, inflateEnd, z_stream,
@@ -22,6 +23,7 @@ from ngage_core.sha256 cimport (
 )
 from ngage_core.simd cimport ng_mask
 from ngage_core.span cimport Span
+from ngage_core.sysio cimport sys_release, sys_reserve
 from ngage_core.ticket cimport Ticket, ticket_verify
 from ngage_core.upgrade cimport HEAD_DONE, Request, head_progress, parse_head
 from ngage_core.utf8 cimport UTF8_COMPLETE, UTF8_INVALID, utf8_step
@@ -80,6 +82,22 @@ def verify_ticket(bytes secret not None, bytes text not None, uint64_t now):
             &key, <const uint8_t *> <char *> text, <size_t> len(text), now, &ticket):
         return None
     return ticket.voter, ticket.expires, ticket.monitor
+
+
+@cython.final
+cdef class BucketTable:
+    cdef BucketSet *sets
+
+    def __cinit__(self):
+        self.sets = <BucketSet *> sys_reserve(BUCKET_SETS * sizeof(BucketSet))
+        if self.sets == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        sys_release(self.sets, BUCKET_SETS * sizeof(BucketSet))
+
+    def take(self, uint64_t key, uint64_t now_ms, uint32_t per_second, uint32_t burst):
+        return buckets_take(self.sets, key, now_ms, per_second, burst)
 
 
 @cython.final

@@ -7,6 +7,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc
 
 from ngage_core.atomic cimport ng_load_seq, ng_or_seq, ng_store_seq
+from ngage_core.buckets cimport Bucket
 from ngage_core.conn cimport NONE, Conn, ConnCold, Slab
 from ngage_core.counters cimport Counters
 from ngage_core.deflate cimport Buffer, z_stream
@@ -105,6 +106,7 @@ cdef struct Shard:
     uint64_t turn
     Slab slab
     Subscriptions subscriptions
+    Bucket connects
     Identities identities
     VotesPort *votes_port  # NULL: votes are not taken
     Wheel wheel

@@ -267,6 +267,27 @@ def test_a_bad_ticket_is_refused(server: Server, client: Client, bad: str) -> No
     assert server.engine.viewers(server.channel) == (0, 0)
 
 
+# How many may come
+
+
+def test_who_comes_too_often_is_told_to_wait() -> None:
+    limits = {"connects_per_second": 3, "address_connects_per_second": 1}
+    options = {"host": "127.0.0.1", "port": 0, "shards": 1, "connections_per_shard": 16}
+    engine = core.Engine(**options, **limits, address_connects_burst=2)
+    engine.channel("stage", lag=core.LAG_RING, ring_frames=2, ring_bytes=1 << 16)
+    address = engine.start()
+    sources = ["127.0.0.1", "127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    answers: list[int] = []
+    for source in sources:
+        with Raw(address, source=source) as raw:
+            raw.send(raw.request("/ws/stage"))
+            answers.append(raw.read_head().status)
+    assert answers == [101, 101, 429, 101, 503]
+    counters = engine.counters()
+    assert (counters["refused_address"], counters["refused_rate"]) == (1, 1)
+    engine.stop()
+
+
 # Reactions
 
 

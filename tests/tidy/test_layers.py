@@ -21,7 +21,7 @@ CORE_LAYERS = {
     **dict.fromkeys(["utf8", "sha1", "deflate", "frame", "upgrade", "payload", "channel"], 2),
     **dict.fromkeys(["outbox", "ring", "reclaim", "paths", "conn", "members", "wheel"], 2),
     **dict.fromkeys(["offer", "waiters", "sha256", "ticket", "identity", "presence"], 2),
-    **dict.fromkeys(["vote", "registers"], 2),
+    **dict.fromkeys(["vote", "registers", "buckets"], 2),
     # of the crowd: the fan and what is shared, then what it checks, then what it reads
     **dict.fromkeys(["swarm_fan", "swarm_payload", "swarm_head", "swarm_plan"], 2),
     **dict.fromkeys(["swarm_random", "swarm_oracle", "swarm_raw", "swarm_stream"], 2),
@@ -154,7 +154,7 @@ def test_mobsim_imports_downward() -> None:
 
 @pytest.mark.parametrize(
     ("native", "bridge"),
-    [("engine|open|offers|epoll|uring|backend", "bridge.py"), ("swarm", "mob/crowd.py")],
+    [("engine|votes|open|offers|epoll|uring|backend", "bridge.py"), ("swarm", "mob/crowd.py")],
 )
 def test_one_bridge_to_each_native_part(native: str, bridge: str) -> None:
     meets = {

@@ -9,8 +9,8 @@ from libc.errno cimport EBADMSG, EILSEQ
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 from libc.string cimport memcmp, memset
 
+from ngage_core.file cimport sys_read_at, sys_sync_data, sys_truncate, sys_write_at
 from ngage_core.limits cimport VOTE_BATCH
-from ngage_core.sysio cimport sys_read_at, sys_sync_data, sys_truncate, sys_write_at
 
 cdef extern from "zlib.h" nogil:
     unsigned long crc32(unsigned long so_far, const uint8_t *data, unsigned int size)

@@ -100,7 +100,7 @@ cdef inline bint registers_grow(Registers *registers) noexcept nogil:
 
 
 cdef inline Register *registers_enter(Registers *registers, uint64_t voter) noexcept nogil:
-    """The voter's, 0 if new; NULL: no memory, or too many voters. Good until the next is entered."""
+    """The voter's, 0 if new, until the next is entered. NULL: no memory, or too many voters."""
     cdef RegisterTable *table = registers.table
     cdef Register *found = table_slot(table, voter)
     if found.voter != 0:

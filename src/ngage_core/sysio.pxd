@@ -3,10 +3,8 @@
 Descriptors are numbers of the calling thread's table: a shard's are private to it (design 3).
 """
 
-from libc.errno cimport EINTR, EIO, errno
+from libc.errno cimport EINTR, errno
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t, uint8_t
-
-from ngage_core.atomic cimport ng_peek
 
 
 cdef extern from "<sys/types.h>" nogil:
@@ -388,81 +386,6 @@ cdef inline uint64_t sys_own_cpu_us() noexcept nogil:
     cdef timespec spent
     c_clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent)
     return <uint64_t> spent.tv_sec * 1000000 + <uint64_t> spent.tv_nsec // 1000
-
-
-cdef inline uint64_t sys_unix_offset_ms() noexcept nogil:
-    """What CLOCK_REALTIME is ahead of CLOCK_MONOTONIC now."""
-    cdef timespec now
-    c_clock_gettime(CLOCK_REALTIME, &now)
-    return <uint64_t> now.tv_sec * 1000 + <uint64_t> now.tv_nsec // 1000000 - sys_now_ms()
-
-
-cdef inline uint64_t sys_unix_ms(const uint64_t *offset_ms) noexcept nogil:
-    """Unix time that never jumps: an offset that was taken once, and CLOCK_MONOTONIC since.
-
-    An operator or NTP may set CLOCK_REALTIME back or forth at any moment. What was received earlier
-    must not get a later time for it, nor may a deadline pass early, so the offset is taken anew
-    only when the control plane asks for it.
-    """
-    return sys_now_ms() + ng_peek(offset_ms)
-
-
-cdef inline void sys_wait(sem_t *semaphore) noexcept nogil:
-    while sem_wait(semaphore) < 0 and errno == EINTR:
-        pass
-
-
-cdef inline void sys_wait_until(sem_t *semaphore, uint64_t until_ns) noexcept nogil:
-    """Until somebody posts, or CLOCK_MONOTONIC has come so far."""
-    cdef timespec until
-    until.tv_sec = <long> (until_ns // 1000000000)
-    until.tv_nsec = <long> (until_ns % 1000000000)
-    while sem_clockwait(semaphore, CLOCK_MONOTONIC, &until) < 0 and errno == EINTR:
-        pass
-
-
-# Regular files. An error or the end of the file may come after a part: these go on until then.
-
-cdef inline int64_t sys_read_at(int fd, void *data, size_t size, int64_t offset) noexcept nogil:
-    """How many bytes there were, fewer only at the end; or -errno."""
-    cdef size_t done = 0
-    cdef int64_t count
-    while done < size:
-        count = c_pread(fd, <uint8_t *> data + done, size - done, offset + <int64_t> done)
-        if count < 0 and errno == EINTR:
-            continue
-        if count < 0:
-            return -errno
-        if count == 0:
-            break
-        done += <size_t> count
-    return <int64_t> done
-
-
-cdef inline int64_t sys_write_at(
-    int fd, const void *data, size_t size, int64_t offset
-) noexcept nogil:
-    """0 when everything is written; or -errno, and any part of it may be."""
-    cdef size_t done = 0
-    cdef int64_t count
-    while done < size:
-        count = c_pwrite(fd, <const uint8_t *> data + done, size - done, offset + <int64_t> done)
-        if count < 0 and errno == EINTR:
-            continue
-        if count < 0:
-            return -errno
-        if count == 0:
-            return -EIO
-        done += <size_t> count
-    return 0
-
-
-cdef inline int64_t sys_sync_data(int fd) noexcept nogil:
-    return result(c_fdatasync(fd))
-
-
-cdef inline int64_t sys_truncate(int fd, int64_t size) noexcept nogil:
-    return result(c_ftruncate(fd, size))
 
 
 cdef inline void sys_block_signals() noexcept nogil:

@@ -1,13 +1,10 @@
 from os import PathLike
 from typing import final
 
-from typing_extensions import disjoint_base
-
 def limits() -> dict[str, int]:
     """Every bound of votes, by name."""
 
 @final
-@disjoint_base
 class Votes:
     """The votes of all polls: registers, journals, and the one thread that has them.
 
@@ -22,7 +19,10 @@ class Votes:
         """Start the thread. Once. Raises OSError."""
 
     def stop(self) -> None:
-        """Answer what was pushed, durably, and end the thread. Idempotent; tallies stay readable."""
+        """Answer what was pushed, durably, end the thread and unlock the journals. Idempotent.
+
+        Tallies and answers can be read afterwards.
+        """
 
     def open(
         self,

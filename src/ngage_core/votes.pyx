@@ -18,17 +18,18 @@ from ngage_core.errors import JournalError
 from ngage_core cimport limits as bound
 from ngage_core.atomic cimport ng_peek, ng_store, ng_store_pointer
 from ngage_core.ballot cimport SHOWN, SHOWN_VOTERS, Ballot, BallotRules, ballot_read, ballot_replay
-from ngage_core.journal cimport Batch, JournalHead, BatchHead, Record
+from ngage_core.clock cimport sys_unix_ms, sys_unix_offset_ms, sys_wait
+from ngage_core.journal cimport Batch, BatchHead, JournalHead, Record
 from ngage_core.open cimport in_range
 from ngage_core.platform cimport NG_ASSERT_STATIC
 from ngage_core.registers cimport registers_free, registers_open, registers_value_elsewhere
 from ngage_core.ring cimport ring_free, ring_push_at, ring_pushed
 from ngage_core.sysio cimport (
     pthread_create, pthread_join, sem_destroy, sem_init, sem_post, sys_close, sys_event_raise,
-    sys_eventfd, sys_release, sys_reserve, sys_unix_ms, sys_unix_offset_ms, sys_wait, sys_yield,
+    sys_eventfd, sys_release, sys_reserve, sys_yield,
 )
 from ngage_core.vote cimport (
-    VOTE_STATUSES, Vote, VoteAck, VotesPort, Wake, ack_pop, ack_waiting, vote_push, vote_room,
+    Vote, VoteAck, VotesPort, Wake, ack_pop, ack_waiting, vote_push, vote_room,
 )
 from ngage_core.votes_batch cimport (
     VOTES_BAN, VOTES_CLOSE, VOTES_FLUSH, VOTES_FORGET, VOTES_OPEN, VOTES_STOP, VOTES_SUSPEND,
@@ -68,10 +69,16 @@ cdef uint64_t capacity_of_a_port(uint32_t ports) noexcept:
     return capacity
 
 
+cdef void close_journal(Ballot *ballot) noexcept:
+    """And unlock it."""
+    if ballot.journal.fd >= 0:
+        sys_close(ballot.journal.fd)
+        ballot.journal.fd = -1
+
+
 cdef void free_ballot(Ballot *ballot) noexcept:
     if ballot != NULL:
-        if ballot.journal.fd >= 0:
-            sys_close(ballot.journal.fd)
+        close_journal(ballot)
         registers_free(&ballot.registers)
         free(ballot)
 
@@ -153,6 +160,8 @@ cdef class Votes:
             self.event_fds[number] = -1
             if fd >= 0:
                 sys_close(fd)
+        for poll in self.ballots:
+            close_journal(self.ballot_numbered(poll))
 
     # Commands
 
@@ -225,13 +234,9 @@ cdef class Votes:
 
     cdef int suspend(self, uint32_t poll) except -1:
         """If the poll is open, have its votes refused, and give its journal up."""
-        cdef Ballot *ballot
         if poll in self.ballots:
             self.order_of_poll(VOTES_SUSPEND, poll)
-            ballot = self.ballot_numbered(poll)
-            if ballot.journal.fd >= 0:
-                sys_close(ballot.journal.fd)
-                ballot.journal.fd = -1
+            close_journal(self.ballot_numbered(poll))
         return 0
 
     def close(self, uint32_t poll):
@@ -281,11 +286,13 @@ cdef class Votes:
         return (value >> 32, <uint32_t> value) if value else None
 
     def failing(self):
-        cdef uint64_t error
+        cdef Ballot *ballot
         for poll in self.ballots:
-            error = ng_peek(&self.ballot_numbered(poll).error)
-            if error:
-                return f"poll {poll}: {os.strerror(error)}"
+            ballot = self.ballot_numbered(poll)
+            if ballot.suspended:
+                return f"poll {poll}: its journal is not open"
+            if ng_peek(&ballot.error):
+                return f"poll {poll}: {os.strerror(ng_peek(&ballot.error))}"
         return ""
 
     def counters(self):

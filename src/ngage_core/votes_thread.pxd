@@ -10,10 +10,11 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from ngage_core.atomic cimport ng_fence, ng_load, ng_store_seq
 from ngage_core.ballot cimport Ballot
+from ngage_core.clock cimport sys_wait, sys_wait_until
 from ngage_core.limits cimport BALLOTS_MAX, GROUP_WINDOW_MS, VOTE_BATCH
 from ngage_core.registers cimport Register, registers_enter, registers_set
 from ngage_core.ring cimport ring_pop_at, ring_popped, ring_waiting
-from ngage_core.sysio cimport sem_post, sys_block_signals, sys_now_ns, sys_wait, sys_wait_until
+from ngage_core.sysio cimport sem_post, sys_block_signals, sys_now_ns
 from ngage_core.vote cimport VotesDoor, VotesPort
 from ngage_core.votes_batch cimport (
     VOTES_BAN, VOTES_CLOSE, VOTES_FORGET, VOTES_OPEN, VOTES_STOP, VOTES_SUSPEND, VOTES_UNBAN,

@@ -16,7 +16,7 @@ CONTROL = SOURCES / "ngage"
 CORE_LAYERS = {
     # 1: numbers, counters, declarations of the private headers, system calls
     **dict.fromkeys(["codes", "limits", "counters", "span", "histogram"], 1),
-    **dict.fromkeys(["platform", "atomic", "simd", "sysio"], 1),
+    **dict.fromkeys(["platform", "atomic", "simd", "sysio", "clock", "file"], 1),
     # 2: bytes and structs: no system call, no thread
     **dict.fromkeys(["utf8", "sha1", "deflate", "frame", "upgrade", "payload", "channel"], 2),
     **dict.fromkeys(["outbox", "ring", "reclaim", "paths", "conn", "members", "wheel"], 2),

@@ -9,6 +9,9 @@ is user mode. Its floor is a loop that sends the same bytes to the same sockets 
 
 BareLog: the least a log can do with a publication: a frame in memory of its own, which stays until
 the ring comes round to it.
+
+Stampede: votes pushed through ports, and their answers taken, as fast as the votes thread will have
+them. BareJournal: the least that makes as many records durable: copied, written, synced.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
@@ -28,7 +31,17 @@ from ngage_core.payload cimport Payload, payload_of_frame, payload_release
 from ngage_core.poller cimport PollerOps
 from ngage_core.shard cimport Shard, shard_allocate, shard_release
 from ngage_core.sweep cimport activate, serve_active
-from ngage_core.sysio cimport iovec, sys_receive
+from ngage_core.file cimport sys_sync_data, sys_write_at
+from ngage_core.journal cimport Batch, Record
+from ngage_core.limits cimport VOTE_BATCH
+from ngage_core.sysio cimport (
+    iovec, sys_now_ms, sys_receive, sys_release, sys_reserve, sys_thread_cpu_us, sys_yield,
+)
+from ngage_core.vote cimport (
+    VOTE_ACCEPTED, Vote, VoteAck, VotesDoor, VotesPort, ack_pop, ack_waiting, vote_push, vote_room,
+    votes_received_ms,
+)
+from ngage_core.votes cimport Votes
 from ngage_core.wheel cimport wheel_open
 
 cdef enum:
@@ -178,3 +191,86 @@ cdef class BareLog:
         cdef int i
         for i in range(RING_FRAMES):
             free(self.ring[i])
+
+
+cdef class Stampede:
+    """Through every port of `votes`, from one thread."""
+
+    cdef Votes votes
+
+    def __cinit__(self, Votes votes not None):
+        self.votes = votes
+
+    def run(self, uint32_t poll, uint64_t voters, uint64_t count) -> int:
+        """`count` votes of so many voters, each of whom changes its mind. How many are accepted."""
+        cdef VotesDoor *door = &self.votes.core.door
+        cdef VotesPort *port
+        cdef uint64_t sent = 0, answered = 0, accepted = 0
+        cdef Vote vote
+        memset(&vote, 0, sizeof(Vote))
+        vote.poll = poll
+        with nogil:
+            while answered < count:
+                port = &door.ports[sent % door.port_count]
+                vote.received_ms = votes_received_ms(door, sys_now_ms())
+                while sent < count and vote_room(port):
+                    vote.client = vote.reply_id = <uint32_t> sent
+                    vote.voter = (sent * 7919 % voters + 1) * <uint64_t> 0xBF58476D1CE4E5B9
+                    vote.seq = <uint32_t> (sent // voters + 1)
+                    vote.mask = <uint32_t> 1 << (sent % 3)
+                    vote_push(door, port, &vote)
+                    sent += 1
+                    port = &door.ports[sent % door.port_count]
+                accepted += take_answers(door, &answered)
+                if vote_room(port) == 0 or sent == count:
+                    sys_yield()
+        return accepted
+
+    @property
+    def cpu_us(self) -> int:
+        """What the votes thread has spent."""
+        return sys_thread_cpu_us(self.votes.core.thread)
+
+
+cdef uint64_t take_answers(VotesDoor *door, uint64_t *answered) noexcept nogil:
+    cdef uint64_t accepted = 0, waiting, _i
+    cdef uint32_t number
+    cdef VoteAck ack
+    for number in range(door.port_count):
+        waiting = ack_waiting(&door.ports[number])
+        for _i in range(waiting):
+            ack_pop(&door.ports[number], &ack)
+            accepted += ack.status == VOTE_ACCEPTED
+        answered[0] += waiting
+    return accepted
+
+
+cdef class BareJournal:
+    cdef Record *source
+    cdef Batch *batch
+
+    def __cinit__(self):
+        self.source = <Record *> sys_reserve(VOTE_BATCH * sizeof(Record))
+        self.batch = <Batch *> sys_reserve(sizeof(Batch))
+        if self.source == NULL or self.batch == NULL:
+            raise MemoryError
+        memset(self.source, 1, VOTE_BATCH * sizeof(Record))
+
+    def run(self, int fd, uint64_t count, uint64_t batches) -> None:
+        """Make so many records durable in so many batches. OSError."""
+        cdef uint64_t done = 0, number, size
+        cdef int64_t at = 0, status = 0
+        with nogil:
+            for number in range(batches):
+                size = (count * (number + 1)) // batches - done
+                memcpy(self.batch.records, self.source, size * sizeof(Record))
+                status = sys_write_at(fd, self.batch, size * sizeof(Record), at)
+                status = sys_sync_data(fd) if status == 0 else status
+                at += <int64_t> (size * sizeof(Record))
+                done += size
+        if status < 0:
+            raise OSError(<int> -status, "cannot write")
+
+    def __dealloc__(self):
+        sys_release(self.source, VOTE_BATCH * sizeof(Record))
+        sys_release(self.batch, sizeof(Batch))

@@ -11,6 +11,8 @@ __all__ = [
     "FanError",
     "HandoverError",
     "IngestError",
+    "InvalidTokenError",
+    "KeysUnavailableError",
     "MediaError",
     "NgageError",
     "NotCompiledError",
@@ -24,6 +26,7 @@ __all__ = [
     "SettingsError",
     "StartError",
     "StudioError",
+    "TokenExpiredError",
 ]
 
 
@@ -101,3 +104,15 @@ class PublisherError(NgageError):
 
 class FanError(NgageError, ConnectionError):
     """A sample fan could not connect, or is not connected."""
+
+
+class InvalidTokenError(NgageError, ValueError):
+    """A token is forged, malformed, not yet valid, or meant for somebody else."""
+
+
+class TokenExpiredError(NgageError):
+    """A token was genuine, but its time is over."""
+
+
+class KeysUnavailableError(NgageError):
+    """The keys that tokens are checked with cannot be fetched now."""

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 ADDRESS = re.compile(r"(?:\[([^\]]+)\]|([^\[\]:]+)):([0-9]{1,5})")
 ORIGIN = re.compile(r"https?://[^/\s]+|\*")
+HTTP_URL = re.compile(r"https?://[^/\s]+(?:/\S*)?")
+PEM = re.compile(r"-----BEGIN PUBLIC KEY-----\n[A-Za-z0-9+/=\n]+-----END PUBLIC KEY-----\n?")
 SWITCH = {"true": True, "1": True, "yes": True, "on": True}
 SWITCH |= {"false": False, "0": False, "no": False, "off": False}
 
@@ -107,10 +109,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class Text:
-    """Printable ASCII, possibly empty. A secret's value appears in no message."""
+    """Printable ASCII, or empty. A secret's value appears in no message."""
 
     bytes_max: int
     secret: bool = False
+    bytes_min: int = 0
 
     def from_text(self, text: str) -> str:
         return text
@@ -118,12 +121,70 @@ class Text:
     def check(self, value: object) -> str:
         if not isinstance(value, str) or len(value) > self.bytes_max:
             raise ValueError
-        if not (value.isascii() and (value.isprintable() or not value)):
+        if not (value.isascii() and value.isprintable()):
+            raise ValueError
+        if value and len(value) < self.bytes_min:
             raise ValueError
         return value
 
     def __str__(self) -> str:
+        if self.bytes_min:
+            return f"printable ASCII of {self.bytes_min} to {self.bytes_max} bytes, or empty"
         return f"printable ASCII of at most {self.bytes_max} bytes"
+
+
+@dataclass(frozen=True)
+class Secret:
+    """Secret bytes in hexadecimal, or empty."""
+
+    size: int
+    secret: bool = True
+
+    def from_text(self, text: str) -> str:
+        return text
+
+    def check(self, value: object) -> str:
+        if not isinstance(value, str) or len(bytes.fromhex(value)) not in {0, self.size}:
+            raise ValueError
+        return value
+
+    def __str__(self) -> str:
+        return f"{2 * self.size} hexadecimal digits, or empty"
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """A public key in PEM, or empty; \\n may stand for a newline. Its kind is checked later."""
+
+    def from_text(self, text: str) -> str:
+        return text
+
+    def check(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError
+        value = value.replace("\\n", "\n").strip()
+        if value and not PEM.fullmatch(value):
+            raise ValueError
+        return value
+
+    def __str__(self) -> str:
+        return "a public key in PEM, or empty"
+
+
+@dataclass(frozen=True)
+class Url:
+    """The address of something an HTTP server has, or empty."""
+
+    def from_text(self, text: str) -> str:
+        return text
+
+    def check(self, value: object) -> str:
+        if not isinstance(value, str) or (value and not HTTP_URL.fullmatch(value)):
+            raise ValueError
+        return value
+
+    def __str__(self) -> str:
+        return "an address like https://example.org/keys, or empty"
 
 
 @dataclass(frozen=True)

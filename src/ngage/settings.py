@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from ngage.errors import SettingsError
 from ngage.options import (
@@ -18,9 +18,12 @@ from ngage.options import (
     Kind,
     Networks,
     Origins,
+    PublicKey,
     Seconds,
+    Secret,
     Switch,
     Text,
+    Url,
     Whole,
     is_loopback,
     option,
@@ -33,6 +36,10 @@ HISTORY = Whole(2, 1048576)
 RING_BYTES = Whole(4096, 1 << 30)
 LAG_MS = Whole(0, 60000)
 TICK_MS = Whole(0, 60000)
+
+SUBSCRIBE = Choice(("anybody", "users", "token"))
+PUBLISH = Choice(("nobody", "users", "anybody"))
+RECOVERY = Choice(("none", "position", "cache"))
 
 
 class Given(NamedTuple):
@@ -56,6 +63,21 @@ class ChannelOptions:
     deflate: bool = option(True, Switch(), "compress for clients that can inflate")
     cache: bool = option(False, Switch(), "who joins gets the newest publication at once")
     counted: bool = option(False, Switch(), "count its viewers, each person once")
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamespaceOptions:
+    """What clients of the JSON protocol may do in the channels of a namespace."""
+
+    subscribe: str = option("anybody", SUBSCRIBE, "who may subscribe; users: no anonymous ones")
+    publish: str = option("nobody", PUBLISH, "who of those may publish")
+    history: bool = option(True, Switch(), "answer history")
+    presence_stats: bool = option(True, Switch(), "answer presence_stats")
+    recovery: str = option("position", RECOVERY, "what who comes back gets; cache: the newest")
+    create: bool = option(False, Switch(), "make a channel for its first subscriber or publisher")
 
     def __post_init__(self) -> None:
         _check_fields(self)
@@ -143,6 +165,30 @@ class Settings:
     inbound_messages_per_second: int = option(100, Whole(1, 65534), "from one client")
     inbound_bytes_per_second: int = option(1 << 20, Whole(1024, 1 << 30), "from one client")
 
+    # Who they are
+    secret: str = option("", Secret(32), "signs tickets and host keys; empty: made and kept")
+    anonymous: bool = option(True, Switch(), "accept clients without a token", live=True)
+    token_hmac_secret: str = option(
+        "", Text(1024, secret=True, bytes_min=32), "verifies tokens of HS256 to HS512", live=True
+    )
+    token_public_key: str = option(
+        "", PublicKey(), "verifies tokens of RS256 to RS512 and ES256 to ES512", live=True
+    )
+    token_jwks_url: str = option("", Url(), "where such keys are, in place of the key", live=True)
+    token_audience: str = option("", Text(256), "aud that tokens must have; empty: any", live=True)
+    token_issuer: str = option("", Text(256), "iss that tokens must have; empty: any", live=True)
+
+    # Namespaces of the JSON protocol
+    namespace_subscribe: str = option(
+        "anybody", SUBSCRIBE, "subscribe of namespaces that declare none", live=True
+    )
+    namespace_publish: str = option("nobody", PUBLISH, "publish likewise", live=True)
+    namespace_history: bool = option(True, Switch(), "history likewise", live=True)
+    namespace_presence_stats: bool = option(True, Switch(), "presence_stats likewise", live=True)
+    namespace_recovery: str = option("position", RECOVERY, "recovery likewise", live=True)
+    namespace_create: bool = option(False, Switch(), "create likewise", live=True)
+    namespaces: Mapping[str, NamespaceOptions] = field(default_factory=dict)
+
     # Channels
     channel_lag: str = option("ring", LAG, "lag of channels that declare none", live=True)
     channel_lag_ms: int = option(0, LAG_MS, "lag_ms likewise", live=True)
@@ -197,6 +243,20 @@ class Settings:
             deflate=self.channel_deflate,
         )
 
+    def namespace_defaults(self) -> NamespaceOptions:
+        """Options of a namespace nobody declared, and of channels without one."""
+        return NamespaceOptions(
+            subscribe=self.namespace_subscribe,
+            publish=self.namespace_publish,
+            history=self.namespace_history,
+            presence_stats=self.namespace_presence_stats,
+            recovery=self.namespace_recovery,
+            create=self.namespace_create,
+        )
+
+
+Options = TypeVar("Options", ChannelOptions, NamespaceOptions)
+
 
 def load(given: Iterable[Given], environment: Mapping[str, str], config: str = "") -> Settings:
     """Settings from the file `config` (or NGAGE_CONFIG), the environment, then `given`.
@@ -204,7 +264,7 @@ def load(given: Iterable[Given], environment: Mapping[str, str], config: str = "
     Raises SettingsError for the first name or value that is wrong.
     """
     table = _read_toml(config or environment.get(f"{PREFIX}CONFIG", ""))
-    tables = table.pop("channels", {})
+    channels, namespaces = table.pop("channels", {}), table.pop("namespaces", {})
     known = _options(Settings)
     layers = [
         *(Given(key, value, "config file", True) for key, value in table.items()),
@@ -215,14 +275,23 @@ def load(given: Iterable[Given], environment: Mapping[str, str], config: str = "
     for entry in layers:
         values[entry.key] = _check_given(known, entry)
     settings = Settings(**values)
-    return replace(settings, channels=_declared(tables, settings.channel_defaults()))
+    return replace(
+        settings,
+        channels=_declared("channels", channels, settings.channel_defaults()),
+        namespaces=_declared("namespaces", namespaces, settings.namespace_defaults()),
+    )
 
 
 def live_changes(old: Settings, new: Settings) -> tuple[Settings, list[str]]:
     """What a reload leads to: `old` with the live settings of `new`, and keys that must wait."""
     changed = {key for key in _options(Settings) if getattr(old, key) != getattr(new, key)}
     live = {key for key in changed if _options(Settings)[key].metadata["live"]}
-    applied = replace(old, channels=new.channels, **{key: getattr(new, key) for key in live})
+    applied = replace(
+        old,
+        channels=new.channels,
+        namespaces=new.namespaces,
+        **{key: getattr(new, key) for key in live},
+    )
     return applied, sorted(changed - live)
 
 
@@ -249,15 +318,16 @@ def _from_environment(
             yield Given(key, environment[variable], f"environment {variable}")
 
 
-def _declared(tables: object, defaults: ChannelOptions) -> dict[str, ChannelOptions]:
+def _declared(of: str, tables: object, defaults: Options) -> dict[str, Options]:
+    """The tables [OF.NAME] by name, with `defaults` for what each leaves out."""
     if not isinstance(tables, dict):
-        raise SettingsError("channels (config file): it must be tables [channels.NAME]")
+        raise SettingsError(f"{of} (config file): it must be tables [{of}.NAME]")
     declared = {}
-    known = _options(ChannelOptions)
+    known = _options(type(defaults))
     for name, table in tables.items():
-        source = f"config file, channel {name}"
+        source = f"config file, {of.removesuffix('s')} {name}"
         if not isinstance(table, dict):
-            raise SettingsError(f"channels.{name} = {table!r} (config file): it must be a table")
+            raise SettingsError(f"{of}.{name} = {table!r} (config file): it must be a table")
         entries = [Given(key, value, source, True) for key, value in table.items()]
         values: dict[str, Any] = {entry.key: _check_given(known, entry) for entry in entries}
         declared[name] = replace(defaults, **values)

@@ -42,12 +42,14 @@ CORE_LAYERS = {
 
 # The control plane, by module or package.
 CONTROL_LAYERS = {
-    **dict.fromkeys(["errors", "events", "keys", "options", "pushes", "responses"], 1),
-    "settings": 2,
+    **dict.fromkeys(["errors", "events", "keys", "limits"], 1),
+    **dict.fromkeys(["options", "pushes", "responses"], 1),
+    **dict.fromkeys(["settings", "tickets", "hostkeys", "identity"], 2),
     **dict.fromkeys(["logs", "capacity", "bridge"], 3),
     **dict.fromkeys(["channel", "clients"], 4),
     "api": 5,
     **dict.fromkeys(["metrics", "lifecycle", "admin", "video", "web", "mob", "pages"], 6),
+    "centrifugo": 6,
     "demo": 7,
     **dict.fromkeys(["daemon", "studio"], 8),
     **dict.fromkeys(["__init__", "__main__"], 9),

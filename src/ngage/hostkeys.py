@@ -1,0 +1,44 @@
+"""Host keys: a link that makes whoever has it the host of one event.
+
+A JWT (HS256 with the edge's secret) for the audience "host" that names the event. It opens that
+event's part of the server API, and as a connection token its host channel.
+"""
+
+import jwt
+import msgspec
+
+from ngage.errors import InvalidTokenError, TokenExpiredError
+
+AUDIENCE = "host"
+ALGORITHM = "HS256"
+
+
+class HostKey(msgspec.Struct, frozen=True):
+    """Whose host the bearer is, and until when in Unix seconds."""
+
+    event: str
+    exp: int
+
+
+def mint(secret: bytes, event: str, expires: int) -> str:
+    """A key for an event until `expires`, in Unix seconds."""
+    claims = {"aud": AUDIENCE, "event": event, "exp": expires}
+    return jwt.encode(claims, secret, algorithm=ALGORITHM)
+
+
+def verify(secret: bytes, key: str) -> HostKey:
+    """What a key says. Raises InvalidTokenError for one the secret has not made,
+    TokenExpiredError."""
+    try:
+        claims = jwt.decode(
+            key,
+            secret,
+            algorithms=[ALGORITHM],
+            audience=AUDIENCE,
+            options={"require": ["exp", "event", "aud"]},
+        )
+        return msgspec.convert(claims, HostKey)
+    except jwt.ExpiredSignatureError:
+        raise TokenExpiredError("the host key has expired") from None
+    except (jwt.InvalidTokenError, ValueError, RecursionError):
+        raise InvalidTokenError("no host key") from None

@@ -1,0 +1,167 @@
+"""`connect` and `refresh`: who a client is, and for how long."""
+
+from msgspec import DecodeError, Raw, Struct, json
+from msgspec.structs import replace
+
+from ngage import hostkeys, identity, tickets
+from ngage.centrifugo import codec
+from ngage.centrifugo.clients import OnConnect
+from ngage.centrifugo.codes import (
+    CommandError,
+    DisconnectError,
+    ErrorCode,
+    disconnect,
+    refusal,
+    refuse,
+)
+from ngage.centrifugo.tokens import Tokens
+from ngage.centrifugo.turn import Turn
+from ngage.errors import CloseCode, InvalidTokenError, KeysUnavailableError, TokenExpiredError
+from ngage.identity import Identity
+from ngage.limits import TTL_SECONDS_MAX, VIEWER_TICKET_SECONDS
+from ngage.settings import Settings
+
+
+class _Data(Struct):
+    """Of what an application sends along, the part that is for us."""
+
+    ticket: str = ""
+
+
+class Connecting:
+    """Makes identities of tokens, tickets and nothing."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        tokens: Tokens,
+        secret: bytes,
+        version: str,
+        on_connect: OnConnect | None,
+    ) -> None:
+        self._tokens = tokens
+        self._secret = secret
+        self._admits_anonymous = settings.anonymous
+        self._on_connect = on_connect
+        self._version = json.encode(version)
+        ping = settings.client_ping_seconds
+        self._ping = b',"ping":%d,"pong":true' % ping if ping else b""
+        self._read_data = json.Decoder(_Data).decode
+
+    def connect(self, turn: Turn, request: codec.ConnectRequest) -> list[str]:
+        """Identify a client; returns channels that the server subscribes it to.
+
+        Raises DisconnectError, CommandError, KeysAwaited.
+        """
+        if turn.identity is not None:
+            raise disconnect(CloseCode.BAD_REQUEST)
+        if request.token:
+            known, channels = self._from_token(turn, request)
+        else:
+            known, channels = self._from_ticket(self._ticket(request.data), turn.now), []
+        if self._on_connect is not None:
+            answer = self._on_connect(known, turn.address, bytes(request.data))
+            if getattr(answer, "code", 0):
+                raise _refusal(answer)
+        turn.identify(known)
+        return channels
+
+    def result(self, turn: Turn, subscribed: bytes) -> bytes:
+        """The member `connect` of the reply; `subscribed` is its member `subs`."""
+        known = turn.known
+        expires = codec.expiry(known.expires, turn.now)
+        lasts = int(turn.now) + VIEWER_TICKET_SECONDS
+        ticket = tickets.mint(self._secret, known.voter, lasts, known.monitor)
+        return (
+            b'"connect":{"client":"%016x","version":%b%b,"data":{"ticket":"%b","user":%b}%b%b}'
+        ) % (
+            turn.client,
+            self._version,
+            b"," + expires if expires else b"",
+            ticket.encode(),
+            json.encode(known.user),
+            b"," + subscribed if subscribed else b"",
+            self._ping,
+        )
+
+    def refresh(self, turn: Turn, request: codec.TokenRequest) -> bytes:
+        """Let a client stay for as long as its new token says: the member `refresh`."""
+        if not request.token:
+            raise disconnect(CloseCode.BAD_REQUEST)
+        try:
+            fresh, _ = self._from_token(turn, request)
+        except CommandError as error:
+            if error.code in {ErrorCode.TOKEN_EXPIRED, ErrorCode.EXPIRED}:
+                raise disconnect(CloseCode.EXPIRED) from None
+            raise
+        known = turn.known
+        if fresh.user != known.user:
+            raise disconnect(CloseCode.INVALID_TOKEN)
+        turn.identify(replace(fresh, granted=known.granted))
+        return b'"refresh":{%b}' % codec.expiry(fresh.expires, turn.now)
+
+    def _from_token(
+        self, turn: Turn, request: codec.ConnectRequest | codec.TokenRequest
+    ) -> tuple[Identity, list[str]]:
+        try:
+            claims = self._tokens.verify(request.token, turn.now, waited=turn.waited)
+            shown = claims.shown
+        except TokenExpiredError:
+            raise refuse(ErrorCode.TOKEN_EXPIRED) from None
+        except KeysUnavailableError:
+            raise refuse(ErrorCode.INTERNAL) from None
+        except InvalidTokenError:
+            return self._from_host_key(request.token), []
+        expires = min(claims.expires, int(turn.now) + TTL_SECONDS_MAX)
+        if expires and expires <= turn.now:
+            raise refuse(ErrorCode.EXPIRED)
+        if claims.sub.startswith(identity.RESERVED):
+            raise disconnect(CloseCode.INVALID_TOKEN)
+        info = codec.one_line(shown) if shown else None
+        if claims.sub:
+            voter = identity.voter_of(claims.sub, self._secret)
+            return Identity(claims.sub, voter, info, expires=expires), claims.channels
+        data = request.data if isinstance(request, codec.ConnectRequest) else codec.NOTHING
+        nobody = self._from_ticket(self._ticket(data), turn.now, vouched=True)
+        return replace(nobody, info=info, expires=expires), claims.channels
+
+    def _from_host_key(self, key: str) -> Identity:
+        try:
+            host = hostkeys.verify(self._secret, key)
+        except TokenExpiredError:
+            raise refuse(ErrorCode.TOKEN_EXPIRED) from None
+        except InvalidTokenError:
+            raise disconnect(CloseCode.INVALID_TOKEN) from None
+        user = identity.HOST + host.event
+        voter = identity.voter_of(user, self._secret)
+        return Identity(user, voter, monitor=True, host=host.event, expires=host.exp)
+
+    def _from_ticket(self, ticket: str, now: float, *, vouched: bool = False) -> Identity:
+        """Somebody anonymous: the one of the ticket, or somebody new where that is allowed."""
+        found = tickets.read(self._secret, ticket) if ticket else None
+        if ticket and found is None:
+            raise disconnect(CloseCode.INVALID_TOKEN)
+        if found is not None and not found.expired(now):
+            return identity.anonymous(found.voter, monitor=found.monitor)
+        if self._admits_anonymous or vouched:
+            return identity.anonymous()
+        if found is not None:
+            raise refuse(ErrorCode.TOKEN_EXPIRED)
+        raise disconnect(CloseCode.BAD_REQUEST)
+
+    def _ticket(self, data: Raw) -> str:
+        """The ticket in data that may be anything."""
+        if not data:
+            return ""
+        try:
+            return self._read_data(data).ticket
+        except (DecodeError, RecursionError):
+            return ""
+
+
+def _refusal(answer: object) -> CommandError | DisconnectError:
+    """What a hook says, as a disconnect if its code is one."""
+    error = refusal(answer)
+    if 3000 <= error.code <= 4999:
+        return DisconnectError(error.code, error.message)
+    return error

@@ -1,0 +1,256 @@
+"""Messages of clients, one after the other: the commands in them, and what becomes of each.
+
+Everything is answered at once, except what needs a key that has to be fetched. That message and
+whatever its client sends behind it wait, all together at most WAITING_MESSAGES_MAX, so that a
+client's commands are done in their order.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from ngage.centrifugo import codec
+from ngage.centrifugo.clients import Channels, Clients, OnConnect, OnMessage, Rpc
+from ngage.centrifugo.codes import (
+    CommandError,
+    DisconnectError,
+    ErrorCode,
+    UnsubscribeCode,
+    disconnect,
+    refusal,
+    refuse,
+)
+from ngage.centrifugo.connecting import Connecting
+from ngage.centrifugo.expiry import Expiries
+from ngage.centrifugo.jwks import read_url
+from ngage.centrifugo.namespaces import Namespaces
+from ngage.centrifugo.recent import GONE, Recent
+from ngage.centrifugo.subscriptions import Subscriptions
+from ngage.centrifugo.tokens import KeysAwaited, Tokens
+from ngage.centrifugo.turn import Turn
+from ngage.errors import CloseCode
+from ngage.events import ClientMessage
+from ngage.limits import RECENT_IDENTITY_SECONDS, WAITING_MESSAGES_MAX
+from ngage.settings import Settings
+
+PONG = codec.Command()
+
+log = logging.getLogger(__name__)
+
+
+class Centrifugo:
+    """The protocol on one edge. Raises SettingsError for a key of tokens that is none.
+
+    secret: what tickets and host keys are signed with, 32 bytes. version: what clients are told.
+    """
+
+    def __init__(
+        self,
+        channels: Channels,
+        clients: Clients,
+        settings: Settings,
+        secret: bytes,
+        *,
+        version: str = "",
+        rpc: Rpc | None = None,
+        on_connect: OnConnect | None = None,
+        on_message: OnMessage | None = None,
+        fetch: Callable[[str], bytes] = read_url,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._channels = channels
+        self._clients = clients
+        self._secret = secret
+        self._version = version
+        self._rpc = rpc
+        self._on_connect = on_connect
+        self._on_message = on_message
+        self._fetch = fetch
+        self._clock = clock
+        self._recent = Recent()
+        self._expiries = Expiries()
+        self._waiting: dict[int, list[ClientMessage]] = {}
+        self._waiting_messages = 0
+        self._seconds = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self.reload(settings)
+
+    # Life
+
+    def reload(self, settings: Settings) -> None:
+        """Take over settings. Raises SettingsError for a key that is none; then the old stay."""
+        self._tokens = Tokens(settings, self._fetch)
+        self.namespaces = Namespaces(settings)
+        self._connecting = Connecting(
+            settings, self._tokens, self._secret, self._version, self._on_connect
+        )
+        self._subscriptions = Subscriptions(
+            self._channels, self.namespaces, self._tokens, self._expiries, self._on_message
+        )
+        # Of several members that a command has, the first of these counts.
+        self._handlers: tuple[tuple[str, Callable[[Turn, Any], bytes]], ...] = (
+            ("connect", self._connect),
+            ("subscribe", self._subscriptions.subscribe),
+            ("rpc", self._call),
+            ("unsubscribe", self._subscriptions.unsubscribe),
+            ("publish", self._subscriptions.publish),
+            ("presence", _not_available),
+            ("presence_stats", self._subscriptions.presence_stats),
+            ("history", self._subscriptions.history),
+            ("ping", lambda turn, request: b'"ping":{}'),
+            ("send", self._subscriptions.send),
+            ("refresh", self._connecting.refresh),
+            ("sub_refresh", self._subscriptions.sub_refresh),
+        )
+
+    def start(self) -> None:
+        """Begin to end subscriptions in time, and to forget; on a running loop."""
+        self._timer = asyncio.get_running_loop().call_later(1, self._tick)
+
+    def stop(self) -> None:
+        """Let go of the loop; messages that wait are dropped."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._waiting.clear()
+        self._tokens.close()
+
+    def end_expired(self) -> None:
+        """End subscriptions whose token was not refreshed, and say so."""
+        reason = "subscription expired"
+        for client, name in self._expiries.due(self._clock()):
+            channel = self._channels.channels.get(name)
+            if channel is not None:
+                self._clients.unsubscribe(client, channel)
+            push = codec.push_unsubscribe(name, UnsubscribeCode.EXPIRED, reason)
+            self._clients.send(client, push)
+
+    def _tick(self) -> None:
+        self.end_expired()
+        self._seconds += 1
+        if self._seconds % RECENT_IDENTITY_SECONDS == 0:
+            self._recent.rotate()
+        self.start()
+
+    # Messages
+
+    def receive(self, batch: Sequence[ClientMessage]) -> None:
+        """Answer what clients sent, in its order. Never raises."""
+        now = self._clock()
+        for message in batch:
+            self._take(message, now)
+
+    def _take(self, message: ClientMessage, now: float, waited: bool = False) -> None:
+        if message.client in self._waiting:
+            self._wait(message)
+            return
+        try:
+            turn = Turn(self._clients, self._recent, message, now, waited)
+            if turn.identity is not GONE:
+                self._answer(turn, message)
+        except Exception:
+            log.exception("a message of %s, client %016x", message.address, message.client)
+            self._disconnect(message.client, disconnect(CloseCode.SERVER_ERROR))
+
+    def _answer(self, turn: Turn, message: ClientMessage) -> None:
+        lines = message.data.split(b"\n")
+        for number, line in enumerate(lines):
+            try:
+                if line:
+                    self._perform(turn, line)
+            except KeysAwaited as awaited:
+                turn.flush()
+                self._wait(replace(message, data=b"\n".join(lines[number:])))
+                awaited.fetch.add_done_callback(lambda _: self._resume(message.client))
+                return
+            except DisconnectError as error:
+                turn.flush()
+                self._disconnect(message.client, error)
+                return
+        turn.flush()
+
+    def _perform(self, turn: Turn, line: bytes) -> None:
+        try:
+            command = codec.decode_command(line)
+        except ValueError:
+            raise disconnect(CloseCode.BAD_REQUEST) from None
+        turn.command = command.id
+        if turn.identity is None and command.connect is None:
+            raise disconnect(CloseCode.BAD_REQUEST)
+        if not command.id and command.send is None:
+            if command == PONG:
+                return
+            raise disconnect(CloseCode.BAD_REQUEST)
+        try:
+            result = self._result(turn, command)
+        except CommandError as error:
+            result = codec.error(error.code, error.message, error.temporary)
+        if result and command.id:
+            turn.reply(result)
+
+    def _result(self, turn: Turn, command: codec.Command) -> bytes:
+        """The reply's member beside its id; empty if somebody else replies, or nobody."""
+        for name, handle in self._handlers:
+            request = getattr(command, name)
+            if request is not None:
+                return handle(turn, request)
+        raise disconnect(CloseCode.BAD_REQUEST)
+
+    # Commands that are not about channels
+
+    def _connect(self, turn: Turn, request: codec.ConnectRequest) -> bytes:
+        names = self._connecting.connect(turn, request)
+        if not names:
+            return self._connecting.result(turn, b"")
+        subs, channels = self._subscriptions.subscribe_all(names, request.subs or {})
+        turn.reply(self._connecting.result(turn, subs))
+        turn.command = 0
+        for channel in channels:
+            turn.subscribe(channel, None, b"")
+        return b""
+
+    def _call(self, turn: Turn, request: codec.DataRequest) -> bytes:
+        if self._rpc is None:
+            raise refuse(ErrorCode.NOT_AVAILABLE)
+        data = bytes(request.data)
+        try:
+            answer = self._rpc(turn.client, turn.known, request.method, data, turn.command)
+        except Exception as error:
+            if not hasattr(error, "code"):
+                log.exception("rpc %r", request.method)
+                raise refuse(ErrorCode.INTERNAL) from None
+            raise refusal(error) from None
+        if answer is None:
+            return b""
+        if not isinstance(answer, bytes):
+            raise refusal(answer)
+        return b'"rpc":{"data":%b}' % codec.one_line(answer) if answer else b'"rpc":{}'
+
+    # Waiting and ending
+
+    def _wait(self, message: ClientMessage) -> None:
+        """Keep a message until its client's token can be verified."""
+        if self._waiting_messages >= WAITING_MESSAGES_MAX:
+            self._disconnect(message.client, disconnect(CloseCode.SERVER_ERROR))
+            return
+        self._waiting.setdefault(message.client, []).append(message)
+        self._waiting_messages += 1
+
+    def _resume(self, client: int) -> None:
+        messages = self._waiting.pop(client, [])
+        self._waiting_messages -= len(messages)
+        now = self._clock()
+        for number, message in enumerate(messages):
+            self._take(message, now, waited=number == 0)
+
+    def _disconnect(self, client: int, error: DisconnectError) -> None:
+        self._recent.keep(client, GONE)
+        self._waiting_messages -= len(self._waiting.pop(client, []))
+        self._clients.disconnect(client, error.code, error.reason)
+
+
+def _not_available(turn: Turn, request: codec.ChannelRequest) -> bytes:
+    raise refuse(ErrorCode.NOT_AVAILABLE)

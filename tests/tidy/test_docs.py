@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from ngage import metrics
+from ngage.centrifugo.codes import ErrorCode, UnsubscribeCode
 from ngage.daemon import cli as edge
 from ngage.errors import CloseCode
-from ngage.settings import ChannelOptions, Settings
+from ngage.settings import ChannelOptions, NamespaceOptions, Settings
 from ngage.studio import cli as studio
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +40,8 @@ def test_every_setting_is_in_the_operators_guide() -> None:
     written = set(OPERATORS.read_text().splitlines())
     settings = [row(f, marked=True) for f in fields(Settings) if "kind" in f.metadata]
     channel = [row(f, marked=False) for f in fields(ChannelOptions) if "kind" in f.metadata]
-    assert [line for line in settings + channel if line not in written] == []
+    namespace = [row(f, marked=False) for f in fields(NamespaceOptions) if "kind" in f.metadata]
+    assert [line for line in settings + channel + namespace if line not in written] == []
 
 
 def test_metrics_in_the_guide_exist() -> None:
@@ -60,12 +62,21 @@ def cells(line: str) -> list[str]:
 
 
 def test_close_codes_in_the_protocol_are_all() -> None:
-    text = (ROOT / "docs/reference/raw-protocol.md").read_text().partition("## Close codes")[2]
-    documented = {
-        int(cell) for line in text.splitlines() for cell in cells(line)[:1] if cell.isdigit()
-    }
-    # 1003 is for text or binary where only the other is spoken: the raw protocol takes both.
-    assert documented == {int(code) for code in CloseCode} - {1003}
+    raw = codes("raw-protocol.md", "## Close codes")
+    # 1003 is for text or binary where only the other is spoken: both protocols take both.
+    assert raw | codes("centrifugo.md", "## Disconnect codes") == set(CloseCode) - {1003}
+    assert {code for code in CloseCode if code < 3000} - {1003} <= raw
+
+
+def test_codes_of_the_json_protocol_are_all() -> None:
+    assert codes("centrifugo.md", "## Error codes") >= set(ErrorCode) - {101, 113}
+    assert codes("centrifugo.md", "## Unsubscribe codes") >= set(UnsubscribeCode)
+
+
+def codes(page: str, heading: str) -> set[int]:
+    """Numbers in the first column of the tables that follow a heading of a reference page."""
+    text = (ROOT / "docs/reference" / page).read_text().partition(heading)[2]
+    return {int(cell) for line in text.splitlines() for cell in cells(line)[:1] if cell.isdigit()}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

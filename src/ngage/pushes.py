@@ -29,7 +29,7 @@ def as_json(data: bytes | str) -> bytes:
     encoded = data.encode()
     try:
         msgspec.json.decode(encoded, type=msgspec.Raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return msgspec.json.encode(data)
     if "\n" in data or "\r" in data:
         return msgspec.json.format(encoded, indent=-1)

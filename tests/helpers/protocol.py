@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ngage.centrifugo import Centrifugo, codec
-from ngage.errors import ChannelError, PublicationError
+from ngage.errors import ChannelError, ChannelLimitError, PublicationError
 from ngage.events import ClientMessage, Position, Publication
 from ngage.settings import Settings
 
@@ -25,6 +25,7 @@ class Rules:
 
     lag: str = "ring"
     cache: bool = False
+    counted: bool = False
 
 
 @dataclass
@@ -36,6 +37,7 @@ class FakeChannel:
     held: list[Publication] = field(default_factory=list)
     last: int = 0
     viewers: tuple[int, int] = (0, 0)
+    subscribers: int = 0
     published_by: list[bytes | None] = field(default_factory=list)
 
     @property
@@ -49,6 +51,11 @@ class FakeChannel:
         self.held.append(Publication(self.last, data))
         self.published_by.append(info)
         return self.position
+
+    def push_log(self) -> int:
+        if self.name == "one:many":
+            raise ChannelLimitError("no more channels")
+        return 0
 
     def history(
         self, *, since: int = 0, limit: int = 0, reverse: bool = False
@@ -92,10 +99,10 @@ class FakeClients:
         self.sent.setdefault(client, []).append(data)
 
     def identify(
-        self, client: int, voter: int, expires: int, blob: bytes, *, counted: bool
+        self, client: int, voter: int, expires: int, about: bytes, *, counted: bool = True
     ) -> None:
         self.told.append((client, voter, expires, counted))
-        self.under_way[client] = blob
+        self.under_way[client] = about
 
     def subscribe(
         self, client: int, channel: Any, command: int, since: int | None, result: bytes

@@ -1,7 +1,4 @@
-"""What the protocol needs of the core: its clients, and channels by name.
-
-ngage.bridge has the clients, ngage.api.Edge is the channels.
-"""
+"""What the protocol needs of an edge: its clients and channels (ngage.clients, ngage.api)."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -17,6 +14,8 @@ class ChannelRules(Protocol):
     def lag(self) -> str: ...
     @property
     def cache(self) -> bool: ...
+    @property
+    def counted(self) -> bool: ...
 
 
 class Channel(Protocol):
@@ -29,13 +28,16 @@ class Channel(Protocol):
     @property
     def position(self) -> Position: ...
     @property
+    def subscribers(self) -> int: ...
+    @property
     def viewers(self) -> tuple[int, int]:
-        """Connections, and voters among them."""
+        """Connections, and voters among them, of a counted channel."""
 
     def history(
         self, *, since: int = 0, limit: int = 0, reverse: bool = False
     ) -> list[Publication]: ...
     def publish(self, data: str, *, info: bytes | None = None) -> Position: ...
+    def push_log(self) -> int: ...
 
 
 class Channels(Protocol):
@@ -56,7 +58,7 @@ class Clients(Protocol):
         """One text message."""
 
     def identify(
-        self, client: int, voter: int, expires: int, blob: bytes, *, counted: bool
+        self, client: int, voter: int, expires: int, about: bytes, *, counted: bool = True
     ) -> None:
         """Keep who it is; with 3005 it ends 25 s after `expires`, in Unix seconds, 0 for never."""
 

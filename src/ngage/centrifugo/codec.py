@@ -4,7 +4,6 @@ A message holds commands, and a frame replies, separated by newlines. Members th
 left out of a reply and come in the order of the protocol's schema, as Centrifugo writes them.
 """
 
-import base64
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -12,6 +11,7 @@ import msgspec
 
 from ngage.events import Publication
 from ngage.limits import HISTORY_BYTES_MAX
+from ngage.pushes import as_json
 
 NOTHING = msgspec.Raw()
 
@@ -176,15 +176,4 @@ def publications(held: Iterable[Publication]) -> bytes:
 
 
 def _publication(held: Publication) -> bytes:
-    return b'{"data":%b,"offset":%d}' % (_data(held.data), held.offset)
-
-
-def _data(data: bytes | str) -> bytes:
-    """JSON as it is, other text as a string, bytes in base64, as the core writes pushes."""
-    if isinstance(data, bytes):
-        return _encode(base64.b64encode(data).decode())
-    try:
-        msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
-        return _encode(data)
-    return one_line(data.encode())
+    return b'{"data":%b,"offset":%d}' % (as_json(held.data), held.offset)

@@ -1,5 +1,7 @@
 """`connect` and `refresh`: who a client is, and for how long."""
 
+import math
+
 from msgspec import DecodeError, Raw, Struct, json
 from msgspec.structs import replace
 
@@ -44,8 +46,7 @@ class Connecting:
         self._admits_anonymous = settings.anonymous
         self._on_connect = on_connect
         self._version = json.encode(version)
-        ping = settings.client_ping_seconds
-        self._ping = b',"ping":%d,"pong":true' % ping if ping else b""
+        self._ping = b',"ping":%d,"pong":true' % math.ceil(settings.client_ping_seconds)
         self._read_data = json.Decoder(_Data).decode
 
     def connect(self, turn: Turn, request: codec.ConnectRequest) -> list[str]:

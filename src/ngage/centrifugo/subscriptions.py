@@ -64,9 +64,7 @@ class Subscriptions:
             expires = _expires(self._verify(turn, name, request.token), turn.now)
         elif not self._namespaces.may_subscribe(name, turn.known):
             raise refuse(ErrorCode.PERMISSION_DENIED)
-        channel = self._find(name)
-        if channel.options.lag == "keyframe":
-            raise refuse(ErrorCode.NOT_AVAILABLE)
+        channel = self._open(name)
         since, result = recover(channel, self._namespaces.options(name), request)
         if request.token:
             self._grant(turn, name, expires)
@@ -88,7 +86,7 @@ class Subscriptions:
         for name in dict.fromkeys(names):
             request = asked.get(name) or codec.SubscribeRequest()
             try:
-                channel = self._find(name)
+                channel = self._open(name)
                 since, result = recover(channel, self._namespaces.options(name), request)
             except CommandError:
                 continue
@@ -184,7 +182,10 @@ class Subscriptions:
         self._admit(turn, name)
         if not self._namespaces.options(name).presence_stats:
             raise refuse(ErrorCode.NOT_AVAILABLE)
-        connections, voters = self._find(name).viewers
+        channel = self._find(name)
+        everybody = channel.subscribers
+        counted = channel.options.counted
+        connections, voters = channel.viewers if counted else (everybody, everybody)
         members = codec.joined(
             b'"num_clients":%d' % connections if connections else b"",
             b'"num_users":%d' % voters if voters else b"",
@@ -198,6 +199,17 @@ class Subscriptions:
             self._namespaces.may_subscribe(name, turn.known) or turn.known.has_grant(name, turn.now)
         ):
             raise refuse(ErrorCode.PERMISSION_DENIED)
+
+    def _open(self, name: str) -> Channel:
+        """The channel, with a log that can be subscribed to."""
+        channel = self._find(name)
+        if channel.options.lag == "keyframe":
+            raise refuse(ErrorCode.NOT_AVAILABLE)
+        try:
+            channel.push_log()
+        except ChannelLimitError:
+            raise refuse(ErrorCode.LIMIT_EXCEEDED) from None
+        return channel
 
     def _find(self, name: str) -> Channel:
         channel = self._channels.channels.get(name)

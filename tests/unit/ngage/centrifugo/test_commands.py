@@ -34,8 +34,10 @@ def world() -> World:
         for number in range(1, 6):
             channel.publish(json.dumps({"n": number}))
         del channel.held[:2]
-        channel.viewers = (7, 5)
+        channel.subscribers = 9
+    here.edge.channel("counted", counted=True).viewers = (7, 5)
     here.edge.channel("news")
+    here.edge.channel("one:many")
     here.edge.channel("last:none")
     here.edge.channel("film", lag="keyframe")
     here.edge.channel("mixed").publish("no json")
@@ -49,7 +51,7 @@ STAGE = b'"recoverable":true,"epoch":"0a1b2c3d","offset":5,"positioned":true'
 PUBLICATIONS = b'"publications":[{"data":{"n": 4},"offset":4},{"data":{"n": 5},"offset":5}]'
 MIXED = (
     b'"publications":[{"data":"no json","offset":1},{"data":"AP8=","offset":2},'
-    b'{"data":{"a":  1},"offset":3}]'
+    b'{"data":{"a":1},"offset":3}]'
 )
 RECOVERED = b'"recoverable":true,"epoch":"0a1b2c3d","recovered":true,"offset":3,"positioned":true'
 LOST = b'"recoverable":true,"epoch":"0a1b2c3d","offset":5,"positioned":true,"was_recovering":true'
@@ -128,6 +130,7 @@ REPLIES: list[tuple[str, dict[str, object], bytes]] = [
         {"channel": "open:new"},
         b'"subscribe":{"recoverable":true,"epoch":"0a1b2c3d","positioned":true}',
     ),
+    ("subscribe", {"channel": "one:many"}, b'"error":{"code":106,"message":"limit exceeded"}'),
     ("subscribe", {"channel": "film"}, b'"error":{"code":108,"message":"not available"}'),
     ("subscribe", {"channel": "none"}, b'"error":{"code":102,"message":"unknown channel"}'),
     ("subscribe", {"channel": "open:\0"}, b'"error":{"code":107,"message":"bad request"}'),
@@ -200,6 +203,11 @@ REPLIES: list[tuple[str, dict[str, object], bytes]] = [
     (
         "presence_stats",
         {"channel": "stage"},
+        b'"presence_stats":{"num_clients":9,"num_users":9}',
+    ),
+    (
+        "presence_stats",
+        {"channel": "counted"},
         b'"presence_stats":{"num_clients":7,"num_users":5}',
     ),
     ("presence_stats", {"channel": "news"}, b'"presence_stats":{}'),

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 from msgspec.structs import replace
 
@@ -43,8 +43,9 @@ log = logging.getLogger(__name__)
 
 
 class Centrifugo:
-    """The protocol on one edge. Raises SettingsError for a key of tokens that is none.
+    """The protocol on one edge; a context manager that keeps time while it is open.
 
+    Raises SettingsError for a key of tokens that is none.
     secret: what tickets and host keys are signed with, 32 bytes. version: what clients are told.
     """
 
@@ -107,11 +108,12 @@ class Centrifugo:
             ("sub_refresh", self._subscriptions.sub_refresh),
         )
 
-    def start(self) -> None:
-        """Begin to end subscriptions in time, and to forget; on a running loop."""
+    async def __aenter__(self) -> Self:
+        """Begin to end subscriptions in time, and to forget."""
         self._timer = asyncio.get_running_loop().call_later(1, self._tick)
+        return self
 
-    def stop(self) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Let go of the loop; messages that wait are dropped."""
         if self._timer is not None:
             self._timer.cancel()
@@ -133,7 +135,7 @@ class Centrifugo:
         self._seconds += 1
         if self._seconds % RECENT_IDENTITY_SECONDS == 0:
             self._recent.rotate()
-        self.start()
+        self._timer = asyncio.get_running_loop().call_later(1, self._tick)
 
     # Messages
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from ngage import __version__, demo, logs
 from ngage.admin.http import create_app
 from ngage.admin.server import AdminServer, bind_admin
 from ngage.api import Edge
+from ngage.centrifugo import Centrifugo
 from ngage.daemon.sdnotify import Notifier
 from ngage.daemon.snapshot import restore_logs, write_logs
 from ngage.daemon.upgrade import Handover, Predecessor, Successor
@@ -21,7 +23,7 @@ from ngage.errors import CloseCode, NgageError
 from ngage.lifecycle import Lifecycle, Phase
 from ngage.options import join_address
 from ngage.pages import serve_pages
-from ngage.settings import Settings
+from ngage.settings import Settings, live_changes
 from ngage.video.channel import LIVE_CHANNEL
 from ngage.video.intake import Intake
 
@@ -58,6 +60,7 @@ async def serve(
     def reload(changed: Settings) -> None:
         notifier.reloading()
         try:
+            protocol.reload(live_changes(edge.settings, changed)[0])
             waiting = edge.reload(changed)
         finally:
             notifier.ready()
@@ -68,11 +71,15 @@ async def serve(
 
     lifecycle = Lifecycle(read_settings, hand_over)
     app = create_app(edge, lambda: lifecycle.phase, __version__)
+    edge.prepare()
     predecessor, callers = _take_over(handover, edge) if handover else (None, [])
+    secret = bytes.fromhex(settings.secret) or secrets.token_bytes(32)
+    protocol = Centrifugo(edge, edge.clients, settings, secret, version=f"ngage {__version__}")
+    edge.clients.listen(protocol.receive)
     lifecycle.install(reload)
     admin = AdminServer(app, admin_socket, callers)
     with contextlib.closing(admin_socket):
-        async with edge, show, _running(notifier.watch()):
+        async with edge, show, protocol, _running(notifier.watch()):
             # Admin requests wait in their queue for what comes now: whatever fails here must do so
             # before this process has answered any of them.
             lifecycle.phase = Phase.SERVING
@@ -89,7 +96,6 @@ async def serve(
 
 def _take_over(handover: Handover, edge: Edge) -> tuple[Predecessor, list[socket.socket]]:
     """Restore the predecessor's logs; it, and the connections of its callers."""
-    edge.prepare()
     predecessor = Predecessor(handover)
     held, callers = predecessor.prepared()
     with held:

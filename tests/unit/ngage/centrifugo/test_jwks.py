@@ -174,9 +174,8 @@ async def test_a_subscription_token_waits_too(server: KeyServer) -> None:
 
 async def test_stopping_waits_for_nobody(server: KeyServer) -> None:
     here = world(server)
-    here.protocol.start()
-    here.say(1, {"id": 1, "connect": {"token": sign({}, "RS256", rsa_key(), kid="one")}})
-    here.protocol.stop()
+    async with here.protocol:
+        here.say(1, {"id": 1, "connect": {"token": sign({}, "RS256", rsa_key(), kid="one")}})
     await asyncio.sleep(0)
     assert here.clients.sent == {}
 

@@ -217,14 +217,13 @@ async def test_timers_end_and_forget(monkeypatch: pytest.MonkeyPatch) -> None:
     here = world()
     subscribe(here, text=token(exp=SOON))
     here.now = SOON + 1000
-    here.protocol.start()
-    assert here.protocol._timer is not None
-    for _ in range(10):
-        here.protocol._timer.cancel()
-        here.protocol._tick()
+    async with here.protocol:
+        for _ in range(10):
+            assert here.protocol._timer is not None
+            here.protocol._timer.cancel()
+            here.protocol._tick()
     assert (1, "$a") not in here.clients.subscribed
     assert here.protocol._recent._young == {}
-    here.protocol.stop()
 
 
 def test_reload_takes_keys_and_namespaces() -> None:

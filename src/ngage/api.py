@@ -5,7 +5,7 @@ million subscribers costs what publishing to one does.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -39,6 +39,7 @@ class Edge:
         self._bridge: Bridge | None = None
         self._address = ("", 0)
         self._channels: dict[str, Channel] = {}
+        self._is_public: Callable[[str], bool] = lambda _name: True
 
     # Life
 
@@ -168,13 +169,26 @@ class Edge:
         What that log holds is to be published again, oldest first. Raises ChannelError if the
         channel exists already.
         """
-        self._channels[name] = Channel(self._started, name, options, epoch, first)
+        self._channels[name] = self._make(name, options, epoch, first)
         return self._channels[name]
 
     def _open(self, name: str, options: ChannelOptions) -> Channel:
         if name not in self._channels:
-            self._channels[name] = Channel(self._started, name, options)
+            self._channels[name] = self._make(name, options)
         return self._channels[name]
+
+    def _make(self, name: str, options: ChannelOptions, epoch: int = 0, first: int = 1) -> Channel:
+        hidden = not self._is_public(name)
+        return Channel(self._started, name, options, epoch, first, hidden=hidden)
+
+    def restrict(self, is_public: Callable[[str], bool]) -> None:
+        """Let the raw protocol, which knows no permissions, find only channels that are public.
+
+        Who is subscribed already stays.
+        """
+        self._is_public = is_public
+        for name, channel in self._channels.items():
+            channel.hide(not is_public(name))
 
     def ladder(self, rungs: Sequence[Channel], *, last_resort: bool = False) -> None:
         """Make `keyframe` channels the rungs of a ladder, the highest first, and their views too.
@@ -231,6 +245,10 @@ class Edge:
     def votes_port(self) -> int:
         """The port of `votes` that is this thread's."""
         return self._started.plan.shards
+
+    def take_tickets(self, secret: bytes) -> None:
+        """Take tickets signed with `secret` (16 to 64 bytes) from raw clients; before it serves."""
+        self._started.engine.set_ticket_key(secret)
 
     def reactions(self, event: int) -> list[int]:
         """By kind, what viewers reacted to an event number by native verbs since the start."""

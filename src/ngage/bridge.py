@@ -122,7 +122,15 @@ class Bridge:
 
     # Channels
 
-    def channel(self, name: str, options: ChannelOptions, epoch: int = 0, first: int = 1) -> int:
+    def channel(
+        self,
+        name: str,
+        options: ChannelOptions,
+        epoch: int = 0,
+        first: int = 1,
+        *,
+        hidden: bool = False,
+    ) -> int:
         """Create a channel or find it: its number. ChannelError names what is out of range.
 
         An epoch other than 0 restores a log, of a channel that does not exist.
@@ -141,6 +149,7 @@ class Bridge:
                 deflate=options.deflate,
                 cache=options.cache,
                 counted=options.counted,
+                hidden=hidden,
                 epoch=epoch,
                 first=first,
             )

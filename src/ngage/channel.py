@@ -24,12 +24,19 @@ class Channel:
     )
 
     def __init__(
-        self, bridge: Bridge, name: str, options: ChannelOptions, epoch: int = 0, first: int = 1
+        self,
+        bridge: Bridge,
+        name: str,
+        options: ChannelOptions,
+        epoch: int = 0,
+        first: int = 1,
+        *,
+        hidden: bool = False,
     ) -> None:
         self.name = name
         self.options = options
         self.owner: object = None  # what publishes to it, if that is known and more than bytes
-        self._number = bridge.channel(name, options, epoch, first)
+        self._number = bridge.channel(name, options, epoch, first, hidden=hidden)
         self._bridge = bridge
         self._engine = bridge.engine
         self._views: dict[str, tuple[int, int]] = {}
@@ -68,6 +75,10 @@ class Channel:
         except OverflowError:
             raise PublicationError(f"group {group}: 0 to 2**64 - 1") from None
         return Position(self._epoch, offset)
+
+    def hide(self, hidden: bool) -> None:
+        """Whether the raw protocol finds it not; who is subscribed stays."""
+        self._engine.hide(self._number, hidden)
 
     def view(self, name: str, tick_ms: int) -> None:
         """Let clients subscribe to it under another name too, with another tick.

@@ -53,6 +53,7 @@ cdef struct Channel:
     Channel *above
     uint32_t rung  # 0 is the highest
     bint last_resort  # the rung for who can take next to nothing
+    bint hidden  # from the raw protocol
     bint cache  # who joins begins with the newest publication
     Channel *viewers  # where who joins is counted; NULL: nowhere
     uint64_t unique  # viewers that say who they are, each once
@@ -78,7 +79,7 @@ cdef inline bint channel_name_valid(const uint8_t *name, size_t size) noexcept n
         return False
     for i in range(size):
         c = name[i]
-        if not (48 <= c <= 58 or 64 <= c <= 90 or 97 <= c <= 122 or c in (36, 45, 46, 61, 95, 126)):
+        if not (48 <= c <= 58 or 64 <= c <= 90 or 97 <= c <= 122 or c in (35, 36, 44, 45, 46, 61, 95, 126)):
             return False
     return True
 

@@ -16,12 +16,14 @@ class Channels:
         deflate: bool = True,
         cache: bool = False,
         counted: bool = False,
+        hidden: bool = False,
         epoch: int = 0,
         first: int = 1,
     ) -> int:
         """Create a channel, or find it: its number. Options of an existing one stay as they are.
 
         cache: who joins gets the newest publication at once. counted: viewers() tells of it.
+        hidden: as hide().
         epoch (32 bits) restores the log of another process: its next publication has the offset
         `first`, at most 2**53. It must not exist then. 0 starts a new log with a random epoch.
         Raises ValueError (bad name or option) and OverflowError (channels_max reached).
@@ -73,6 +75,9 @@ class Channels:
 
     def position(self, channel: int) -> tuple[str, int]:
         """(epoch, offset of the newest publication; 0 before the first)."""
+
+    def hide(self, channel: int, hidden: bool) -> None:
+        """Whether the raw protocol finds it and its views not; who is subscribed stays."""
 
     def push_log(self, channel: int, held: list[bytes]) -> int:
         """A second log of the same publications as pushes of the client protocol: its number.

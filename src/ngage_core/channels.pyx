@@ -42,7 +42,7 @@ cdef Span channel_name(str name) except *:
     if not channel_name_valid(<const uint8_t *> data, <size_t> size):
         raise ValueError(
             f"channel name {name!r}: 1 to {bound.CHANNEL_NAME_BYTES_MAX} ASCII letters, digits "
-            "and any of . : _ - ~ = @ $")
+            "and any of . : _ - ~ = @ $ # ,")
     return span_of(<const uint8_t *> data, <size_t> size)
 
 
@@ -62,8 +62,8 @@ cdef class Channels:
         deflateEnd(&self.deflater)
 
     def channel(self, str name not None, *, int lag, ring_frames, ring_bytes, lag_ms=0,
-                tick_ms=0, bint deflate=True, bint cache=False, bint counted=False, epoch=0,
-                first=1):
+                tick_ms=0, bint deflate=True, bint cache=False, bint counted=False,
+                bint hidden=False, epoch=0, first=1):
         cdef Span text = channel_name(name)
         cdef uint64_t frames = in_range(
             "ring_frames", ring_frames, bound.RING_FRAMES_MIN, bound.RING_FRAMES_MAX)
@@ -92,6 +92,7 @@ cdef class Channels:
         channel.tick_ms = tick
         channel.deflate = deflate
         channel.cache = cache
+        channel.hidden = hidden
         if counted:
             channel.viewers = channel
         channel.bytes_max = held
@@ -141,6 +142,9 @@ cdef class Channels:
         channel_enter_name(self.control.hub.names, self.control.hub.seed, view)
         channel_show(log, view)
         return view.id
+
+    def hide(self, uint64_t channel, bint hidden):
+        self.channel_numbered(channel).log.hidden = hidden
 
     def push_log(self, uint64_t channel, list held not None):
         cdef Channel *log = self.channel_numbered(channel).log

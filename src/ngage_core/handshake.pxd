@@ -291,7 +291,7 @@ cdef inline void upgrade_raw(Shard *shard, uint32_t index, const Request *reques
         refuse(shard, index, 400, b"that is no channel name")
         return
     channel = channel_named(shard.hub.names, shard.hub.channels, shard.hub.seed, name, size)
-    if channel == NULL:
+    if channel == NULL or channel.log.hidden:
         refuse(shard, index, 404, b"there is no such channel")
         return
     status = take_ticket(shard, index, request.query)

@@ -234,6 +234,21 @@ def test_who_has_expired_is_closed_at_the_next_ping(server: Server, client: Clie
     assert server.counter("expired_closed") == 1
 
 
+def test_a_hidden_channel_is_not_there_for_raw_clients(server: Server, client: Client) -> None:
+    server.engine.view(server.channel, "view", tick_ms=0)
+    server.engine.hide(server.channel, True)
+    for path in ("/ws/chat", "/ws/view"):
+        with Raw(server.address) as raw:
+            raw.send(raw.request(path))
+            assert raw.read_refusal() == 404
+    client.join(server)
+    subscribe(server, client, 1)
+    assert client.hear()["id"] == 2
+    server.engine.hide(server.channel, False)
+    with Raw(server.address) as raw:
+        raw.upgrade("/ws/chat")
+
+
 # Viewers
 
 

@@ -61,6 +61,7 @@ async def serve(
         notifier.reloading()
         try:
             protocol.reload(live_changes(edge.settings, changed)[0])
+            edge.restrict(protocol.namespaces.is_public)
             waiting = edge.reload(changed)
         finally:
             notifier.ready()
@@ -75,6 +76,8 @@ async def serve(
     predecessor, callers = _take_over(handover, edge) if handover else (None, [])
     secret = bytes.fromhex(settings.secret) or secrets.token_bytes(32)
     protocol = Centrifugo(edge, edge.clients, settings, secret, version=f"ngage {__version__}")
+    edge.take_tickets(secret)
+    edge.restrict(protocol.namespaces.is_public)
     edge.clients.listen(protocol.receive)
     lifecycle.install(reload)
     admin = AdminServer(app, admin_socket, callers)

@@ -79,7 +79,8 @@ cdef inline bint channel_name_valid(const uint8_t *name, size_t size) noexcept n
         return False
     for i in range(size):
         c = name[i]
-        if not (48 <= c <= 58 or 64 <= c <= 90 or 97 <= c <= 122 or c in (35, 36, 44, 45, 46, 61, 95, 126)):
+        if not (48 <= c <= 58 or 64 <= c <= 90 or 97 <= c <= 122
+                or c in (35, 36, 44, 45, 46, 61, 95, 126)):
             return False
     return True
 

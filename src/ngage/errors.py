@@ -1,5 +1,7 @@
 """What ngage raises. Each message is one line that names the cause, and the fix if there is one."""
 
+from enum import IntEnum
+
 from ngage_core.errors import CloseCode, NotCompiledError
 
 __all__ = [
@@ -8,25 +10,34 @@ __all__ = [
     "ChannelLimitError",
     "ClientError",
     "CloseCode",
+    "EventError",
     "FanError",
     "HandoverError",
     "IngestError",
     "InvalidTokenError",
+    "JournalError",
     "KeysUnavailableError",
     "MediaError",
     "NgageError",
     "NotCompiledError",
+    "PollError",
+    "PollStateError",
     "PositionError",
     "ProtocolError",
     "PublicationError",
     "PublisherError",
+    "RefusalCode",
+    "RefusedError",
     "ResultError",
     "ScenarioError",
     "ServerError",
     "SettingsError",
     "StartError",
+    "StoreError",
     "StudioError",
     "TokenExpiredError",
+    "UnknownEventError",
+    "UnknownPollError",
 ]
 
 
@@ -116,3 +127,66 @@ class TokenExpiredError(NgageError):
 
 class KeysUnavailableError(NgageError):
     """The keys that tokens are checked with cannot be fetched now."""
+
+
+class RefusalCode(IntEnum):
+    """Why a client may not do something; Centrifugo leaves error codes from 400 on to us."""
+
+    CLOSED = 4001
+    UNKNOWN = 4002
+    NO_CHOICE = 4003
+    BANNED = 4004
+    FINAL = 4005
+    LATE = 4006
+    UNAVAILABLE = 4007
+    TOO_FAST = 4008
+    NOT_NOW = 4009
+    REJECTED = 4010
+
+
+class RefusedError(NgageError):
+    """A client may not do that; code and message are told to it.
+
+    temporary: the same may succeed later.
+    """
+
+    def __init__(self, code: RefusalCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.temporary = code in {RefusalCode.UNAVAILABLE, RefusalCode.TOO_FAST}
+
+
+class EventError(NgageError, ValueError):
+    """An event cannot be so: the message names the field and what it may be."""
+
+
+class UnknownEventError(EventError, LookupError):
+    """There is no event of that id."""
+
+
+class PollError(NgageError, ValueError):
+    """A poll cannot be so: the message names the field and what it may be."""
+
+
+class UnknownPollError(PollError, LookupError):
+    """There is no poll of that number in the event."""
+
+
+class PollStateError(PollError):
+    """A poll or its event is not in a state where that can be done."""
+
+
+class StoreError(NgageError):
+    """The database cannot do it now, and nothing has changed.
+
+    reason is one word: `locked`, `full`, `failed` (the disk), `corrupt`, `readonly`, `newer` (than
+    this program), `busy` (too much waits).
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class JournalError(NgageError):
+    """A journal of votes cannot be read or written."""

@@ -26,3 +26,33 @@ WAITING_MESSAGES_MAX = 4096  # of clients whose token waits for a key, all toget
 EXPIRING_SUBSCRIPTIONS_MAX = 1 << 20
 EXPIRY_GRACE_SECONDS = 25  # after which what has expired and was not refreshed ends
 RECENT_IDENTITY_SECONDS = 10
+
+# The store
+STORE_BUSY_MS = 2000  # how long a host action waits for another process that holds the database
+STORE_PENDING_MAX = 4096  # pieces of work that may wait for the disk
+
+# Events
+EVENTS_MAX = 256
+EVENT_TITLE_CHARS_MAX = 200
+POLLS_PER_EVENT_MAX = 1000
+POLLS_SHOWN_MAX = 8  # in the document that every viewer holds
+
+# Polls
+POLL_TITLE_CHARS_MAX = 300
+POLL_CHOICES_MAX = 32  # a choice is a bit of 32
+POLL_CHOICE_CHARS_MAX = 120
+POLL_DURATION_MS_MAX = 24 * 60 * 60 * 1000
+QUIZ_WINDOW_MS_MAX = 60 * 60 * 1000
+QUIZ_GRACE_MS = 250  # what a click may be late, and clocks may differ
+# How far behind the opening a viewer may see a question: the delay of its video.
+QUIZ_DELAY_MS_MAX = 15_000
+LEADERBOARD_MAX = 1000
+
+# Finishing a poll that the store could not take
+RETRY_SECONDS = 1.0
+
+# Host keys and tickets
+HOST_KEY_SECONDS = 30 * 24 * 60 * 60
+TICKETS_PER_CALL_MAX = 10_000
+TICKET_SECONDS = 24 * 60 * 60
+TICKET_SECONDS_MAX = 30 * 24 * 60 * 60

@@ -48,9 +48,9 @@ CONTROL_LAYERS = {
     **dict.fromkeys(["logs", "capacity", "bridge"], 3),
     **dict.fromkeys(["channel", "clients"], 4),
     "api": 5,
-    **dict.fromkeys(["metrics", "lifecycle", "admin", "video", "web", "mob", "pages"], 6),
-    "centrifugo": 6,
-    "demo": 7,
+    **dict.fromkeys(["metrics", "lifecycle", "video", "web", "mob", "pages"], 6),
+    **dict.fromkeys(["centrifugo", "interaction"], 6),
+    **dict.fromkeys(["admin", "demo"], 7),
     **dict.fromkeys(["daemon", "studio"], 8),
     **dict.fromkeys(["__init__", "__main__"], 9),
 }

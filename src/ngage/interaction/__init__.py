@@ -1,0 +1,1 @@
+"""What a crowd does together: events, polls, quizzes, predictions, chat, questions, reactions."""

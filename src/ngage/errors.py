@@ -37,7 +37,9 @@ __all__ = [
     "StudioError",
     "TokenExpiredError",
     "UnknownEventError",
+    "UnknownLineError",
     "UnknownPollError",
+    "UnknownQuestionError",
 ]
 
 
@@ -190,3 +192,11 @@ class StoreError(NgageError):
 
 class JournalError(NgageError):
     """A journal of votes cannot be read or written."""
+
+
+class UnknownLineError(NgageError, LookupError):
+    """There is no line of the chat of that id, or it is too old."""
+
+
+class UnknownQuestionError(NgageError, LookupError):
+    """There is no question of that id."""

@@ -56,3 +56,52 @@ HOST_KEY_SECONDS = 30 * 24 * 60 * 60
 TICKETS_PER_CALL_MAX = 10_000
 TICKET_SECONDS = 24 * 60 * 60
 TICKET_SECONDS_MAX = 30 * 24 * 60 * 60
+
+# Token buckets. A bucket is forgotten when it is full again, so the table only has to hold those
+# who did something in the last seconds: 131,072 keys are 26 MB.
+BUCKET_KEYS_MAX = 131_072
+RATE_COUNT_MAX = 1_000_000
+RATE_SECONDS_MAX = 3600
+
+# What people write
+NAME_CHARS_MAX = 32
+CHAT_TEXT_CHARS_MAX = 500
+QUESTION_TEXT_CHARS_MAX = 300
+
+# Chat
+CHAT_HISTORY_LINES = 100  # what who joins sees
+CHAT_RECENT_LINES_MAX = 1000  # that can still be deleted or pinned
+CHAT_WAITING_SECONDS = 2  # of lines that wait for the room's rate, before the oldest go
+CHAT_HELD_LINES_MAX = 200  # that wait for a moderator
+CHAT_SLOW_SECONDS_MAX = 3600
+CHAT_BANS_MAX = 65_536
+WORDS_MAX = 100_000  # of a word filter
+WORDS_FILE_BYTES_MAX = 4 << 20
+
+# Questions
+QUESTIONS_MAX = 1000
+QUESTIONS_SHOWN_MAX = 50
+QUESTION_VOTES_MAX = 1_000_000  # of all questions of an event: 100 MB
+
+# What is written down of chat and questions
+KEPT_ROWS_MAX = 65_536  # that wait for the disk
+
+# Reactions
+REACTION_KINDS_MAX = 16
+REACTIONS_PER_MESSAGE_MAX = 100
+
+# Hooks
+HOOKS_PENDING_MAX = 1024  # calls of async hooks that have not ended
+
+# Webhooks
+WEBHOOK_URLS_MAX = 16
+WEBHOOK_QUEUE_MAX = 1000  # deliveries that wait for one URL
+WEBHOOK_PARALLEL_MAX = 4  # requests open to one URL
+WEBHOOK_ATTEMPTS_MAX = 8
+WEBHOOK_BACKOFF_SECONDS = 1.0  # doubled at each attempt
+WEBHOOK_BACKOFF_SECONDS_MAX = 60.0
+WEBHOOK_TIMEOUT_SECONDS = 10.0  # for a whole exchange
+WEBHOOK_ANSWER_BYTES_MAX = 4096  # read of an answer, to keep the connection
+WEBHOOK_BATCH_MAX = 100  # clients in one client.connected
+WEBHOOK_BATCH_SECONDS = 1.0
+WEBHOOK_EVENTS_MAX = 256  # events whose client.connected is being collected

@@ -13,6 +13,8 @@ ADDRESS = re.compile(r"(?:\[([^\]]+)\]|([^\[\]:]+)):([0-9]{1,5})")
 ORIGIN = re.compile(r"https?://[^/\s]+|\*")
 HTTP_URL = re.compile(r"https?://[^/\s]+(?:/\S*)?")
 PEM = re.compile(r"-----BEGIN PUBLIC KEY-----\n[A-Za-z0-9+/=\n]+-----END PUBLIC KEY-----\n?")
+RATE = re.compile(r"([1-9][0-9]{0,9})/([1-9][0-9]{0,9})|0")
+URL = re.compile(r"https?://[^/\s]+(?:/\S*)?")
 SWITCH = {"true": True, "1": True, "yes": True, "on": True}
 SWITCH |= {"false": False, "0": False, "no": False, "off": False}
 
@@ -242,6 +244,74 @@ class Networks:
 
     def __str__(self) -> str:
         return f"a list of at most {self.count_max} networks like 10.0.0.0/8"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """COUNT/SECONDS, or 0 for no limit: a token bucket that holds COUNT, refilled in SECONDS."""
+
+    count_max: int
+    seconds_max: int
+
+    def from_text(self, text: str) -> str:
+        return text
+
+    def check(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError
+        count, seconds = split_rate(value)
+        if count > self.count_max or not seconds <= self.seconds_max:
+            raise ValueError
+        return value
+
+    def __str__(self) -> str:
+        return f"COUNT/SECONDS of at most {self.count_max}/{self.seconds_max}, or 0"
+
+
+@dataclass(frozen=True)
+class Urls:
+    """Addresses of HTTP servers."""
+
+    count_max: int
+
+    def from_text(self, text: str) -> Sequence[str]:
+        return _split_list(text)
+
+    def check(self, value: object) -> tuple[str, ...]:
+        urls = _check_list(value, self.count_max)
+        if not all(URL.fullmatch(url) for url in urls):
+            raise ValueError
+        return urls
+
+    def __str__(self) -> str:
+        return f'a list of at most {self.count_max} URLs like "https://example.org/hook"'
+
+
+@dataclass(frozen=True)
+class Words:
+    """Some of a few words."""
+
+    words: tuple[str, ...]
+
+    def from_text(self, text: str) -> Sequence[str]:
+        return _split_list(text)
+
+    def check(self, value: object) -> tuple[str, ...]:
+        words = _check_list(value, len(self.words))
+        if not set(words) <= set(self.words):
+            raise ValueError
+        return words
+
+    def __str__(self) -> str:
+        return f"a list of {', '.join(self.words)}"
+
+
+def split_rate(text: str) -> tuple[int, int]:
+    """Count and seconds of COUNT/SECONDS, (0, 1) of "0"; ValueError if it is neither."""
+    match = RATE.fullmatch(text)
+    if not match:
+        raise ValueError(text)
+    return (int(match[1]), int(match[2])) if match[1] else (0, 1)
 
 
 def split_address(text: str) -> tuple[str, int]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
 from ngage.errors import SettingsError
+from ngage.limits import RATE_COUNT_MAX, RATE_SECONDS_MAX, WEBHOOK_URLS_MAX
 from ngage.options import (
     Address,
     Choice,
@@ -19,12 +20,15 @@ from ngage.options import (
     Networks,
     Origins,
     PublicKey,
+    Rate,
     Seconds,
     Secret,
     Switch,
     Text,
     Url,
+    Urls,
     Whole,
+    Words,
     is_loopback,
     option,
 )
@@ -36,6 +40,9 @@ HISTORY = Whole(2, 1048576)
 RING_BYTES = Whole(4096, 1 << 30)
 LAG_MS = Whole(0, 60000)
 TICK_MS = Whole(0, 60000)
+RATE = Rate(RATE_COUNT_MAX, RATE_SECONDS_MAX)
+
+WEBHOOK_TYPES = ("event.phase", "poll.opened", "poll.closed", "chat.message", "client.connected")
 
 SUBSCRIBE = Choice(("anybody", "users", "token"))
 PUBLISH = Choice(("nobody", "users", "anybody"))
@@ -189,6 +196,42 @@ class Settings:
     namespace_create: bool = option(False, Switch(), "create likewise", live=True)
     namespaces: Mapping[str, NamespaceOptions] = field(default_factory=dict)
 
+    # What people may do, each in a token bucket of its own: COUNT at once, all again in SECONDS
+    chat_rate: str = option("5/10", RATE, "lines of chat from one user", live=True)
+    question_rate: str = option("3/60", RATE, "questions from one user", live=True)
+    reaction_rate: str = option("200/10", RATE, "reactions from one user, over JSON", live=True)
+    vote_rate: str = option("20/10", RATE, "votes from one user, over JSON", live=True)
+    command_rate: str = option("100/10", RATE, "commands (rpc) from one user, in all", live=True)
+    connect_rate: str = option("5000/10", RATE, "connect commands from one IP address", live=True)
+
+    # The room
+    chat_lines_per_second: int = option(
+        10, Whole(1, 1000), "lines an event's chat sends; of more the oldest are dropped", live=True
+    )
+    chat_words_file: str = option(
+        "", Text(4096), "file of words, one a line, that no line may hold; empty: none", live=True
+    )
+    chat_keep: bool = option(False, Switch(), "keep lines of chat in the database")
+    viewers_smoothing_seconds: float = option(
+        0.0, Seconds(0, 60), "how slowly a shown viewer count follows the real one", live=True
+    )
+
+    # Plug-in points
+    hooks: str = option(
+        "", Text(256), "Python module with on_connect, on_message, on_vote, on_chat"
+    )
+    hooks_on_error: str = option(
+        "allow", Choice(("allow", "refuse")), "what a hook that fails or is late means", live=True
+    )
+    hook_timeout_seconds: float = option(
+        0.2, Seconds(0.01, 30), "until an async hook is late", live=True
+    )
+    webhook_urls: tuple[str, ...] = option((), Urls(WEBHOOK_URLS_MAX), "where webhooks are posted")
+    webhook_secret: str = option("", Text(256, secret=True), "key that webhooks are signed with")
+    webhook_types: tuple[str, ...] = option(
+        WEBHOOK_TYPES[:3], Words(WEBHOOK_TYPES), "what webhooks tell of"
+    )
+
     # Channels
     channel_lag: str = option("ring", LAG, "lag of channels that declare none", live=True)
     channel_lag_ms: int = option(0, LAG_MS, "lag_ms likewise", live=True)
@@ -227,6 +270,8 @@ class Settings:
                 raise SettingsError(
                     f"{key} = {address!r}: an address that is not loopback needs api_key"
                 )
+        if self.webhook_urls and not self.webhook_secret:
+            raise SettingsError("webhook_urls: webhooks are signed, so they need webhook_secret")
 
     def channel_options(self, name: str) -> ChannelOptions:
         """What `name` was declared with, else the defaults."""

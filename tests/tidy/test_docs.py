@@ -29,8 +29,8 @@ def row(option: Field[Any], *, marked: bool) -> str:
         default = str(default).lower()
     elif isinstance(default, float):
         default = f"{default:g}"
-    elif default == ():
-        default = ""
+    elif isinstance(default, tuple):
+        default = ", ".join(default)
     live = " ↻" if marked and option.metadata["live"] else ""
     kind, about = option.metadata["kind"], option.metadata["about"]
     return f"| `{option.name}`{live} | {default} | {kind} | {about} |"

@@ -76,8 +76,9 @@ class Chat:
     """One event's chat. Calls belong to the event loop; tick() at least every 250 ms.
 
     publish takes the JSON of one publication. ban is told of voters that are banned and pardoned.
-    words refuses or alters text. first: the first id, above those of any earlier run; by default
-    the Unix time in ms. counts: lines by outcome, which several chats may share.
+    words refuses or alters text. heard is given each line that goes out. first: the first id,
+    above those of any earlier run; by default the Unix time in ms. counts: lines by outcome,
+    which several chats may share.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Chat:
         words: Filter | None = None,
         ban: Callable[[int, bool], object] = lambda voter, on: None,
         keeper: Keeper | None = None,
+        heard: Callable[[Line], object] = lambda line: None,
         bans: Mapping[int, str] | None = None,
         first: int = 0,
         counts: Counter[str] | None = None,
@@ -98,7 +100,8 @@ class Chat:
         self.words = words
         self.counts: Counter[str] = Counter() if counts is None else counts
         self.held_dropped = 0
-        self._publish, self._ban, self._keeper = publish, ban, keeper
+        self._publish, self._ban = publish, ban
+        self._keeper, self._heard = keeper, heard
         self._clock = clock
         self._next = first or clock.unix_ms()
         self._slow = Buckets(_slow_rate(self.rules))
@@ -258,6 +261,7 @@ class Chat:
                 self._recent.popitem(last=False)
             if self._keeper:
                 self._keeper.line(line)
+            self._heard(line)
 
     def _queue(self, line: Line) -> None:
         self._waiting.append(line)

@@ -55,6 +55,44 @@ AUDIT = """CREATE TABLE audit (
     details TEXT NOT NULL
 ) STRICT"""
 
+BANS = """CREATE TABLE bans (
+    event INTEGER NOT NULL REFERENCES events (number) ON DELETE CASCADE,
+    voter INTEGER NOT NULL,
+    user TEXT NOT NULL,
+    PRIMARY KEY (event, voter)
+) STRICT, WITHOUT ROWID"""
+
+CHAT_LINES = """CREATE TABLE chat_lines (
+    event INTEGER NOT NULL REFERENCES events (number) ON DELETE CASCADE,
+    id INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    user TEXT NOT NULL,
+    name TEXT NOT NULL,
+    text TEXT NOT NULL,
+    deleted INTEGER NOT NULL,
+    PRIMARY KEY (event, id)
+) STRICT, WITHOUT ROWID"""
+
+QUESTIONS = """CREATE TABLE questions (
+    event INTEGER NOT NULL REFERENCES events (number) ON DELETE CASCADE,
+    id INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    user TEXT NOT NULL,
+    voter INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    text TEXT NOT NULL,
+    state TEXT NOT NULL,
+    PRIMARY KEY (event, id)
+) STRICT, WITHOUT ROWID"""
+
+QUESTION_VOTES = """CREATE TABLE question_votes (
+    event INTEGER NOT NULL,
+    question INTEGER NOT NULL,
+    voter INTEGER NOT NULL,
+    PRIMARY KEY (event, question, voter),
+    FOREIGN KEY (event, question) REFERENCES questions (event, id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID"""
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         EVENTS,
@@ -64,5 +102,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         SCORES,
         AUDIT,
         "CREATE INDEX audit_of_event ON audit (event, id)",
+        BANS,
+        CHAT_LINES,
+        QUESTIONS,
+        QUESTION_VOTES,
     ),
 )

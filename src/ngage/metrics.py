@@ -4,7 +4,7 @@ Labels are bounded by the machine (shard) or by this file, never by clients; onl
 delay of a picture is told for each channel that has one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Info, ProcessCollector, generate_latest
@@ -21,6 +21,9 @@ from ngage.video.channel import VideoChannel
 from ngage.video.delays import BOUNDS_SECONDS
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+# Figures of the interaction plane: metric -> values of its labels -> figure.
+Figures = Callable[[], Mapping[str, Mapping[tuple[str, ...], int]]]
 
 
 class _Single(NamedTuple):
@@ -103,6 +106,27 @@ SPLITS = (
         {"true": "recovered", "false": "not_recovered"},
     ),
 )
+
+
+class _Family(NamedTuple):
+    """A metric of the interaction plane; its values come by the labels' values."""
+
+    about: str
+    labels: tuple[str, ...] = ()
+
+
+INTERACTION = {
+    "chat_lines": _Family("Lines of chat by what became of them", ("outcome",)),
+    "questions": _Family("Questions, and votes for them, by what became of them", ("outcome",)),
+    "reactions": _Family("Reactions by how they came", ("source",)),
+    "rpc_granted": _Family("What a limit let pass", ("limit",)),
+    "rpc_refused": _Family("What a limit refused", ("limit",)),
+    "hook_calls": _Family("Calls of hooks by what they said", ("hook", "outcome")),
+    "webhook_deliveries": _Family("Webhooks by what became of them", ("outcome",)),
+    "kept_rows_lost": _Family("Rows of chat and questions that were too many for the database"),
+}
+INTERACTION_GAUGES = {"webhook_waiting": _Family("Webhooks that are not delivered yet")}
+
 # Shown by shard, in seconds.
 BY_SHARD_ONLY = frozenset({"cpu_us"})
 NAMED = GAUGES.keys() | COUNTERS.keys() | LARGEST.keys() | BY_SHARD_ONLY
@@ -167,12 +191,38 @@ class EdgeCollector(Collector):
         return family
 
 
+class InteractionCollector(Collector):
+    """Metrics of chat, questions, reactions, limits, hooks and webhooks, as `read` tells them."""
+
+    def __init__(self, read: Figures) -> None:
+        self._read = read
+
+    def describe(self) -> list[Metric]:
+        """Nothing, as above."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Every figure, read now."""
+        figures = self._read()
+        for kind, families in (
+            (CounterMetricFamily, INTERACTION),
+            (GaugeMetricFamily, INTERACTION_GAUGES),
+        ):
+            for name, (about, labels) in families.items():
+                family = kind(f"ngage_{name}", about, labels=labels)
+                for values, figure in figures.get(name, {}).items():
+                    family.add_metric(values, figure)
+                yield family
+
+
 class Metrics:
     """A registry of its own for one edge, so that embedding programs keep theirs."""
 
-    def __init__(self, edge: Edge, version: str) -> None:
+    def __init__(self, edge: Edge, version: str, interaction: Figures | None = None) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(EdgeCollector(edge))
+        if interaction:
+            self._registry.register(InteractionCollector(interaction))
         ProcessCollector(registry=self._registry)
         Info("ngage_build", "Version", registry=self._registry).info({"version": version})
 

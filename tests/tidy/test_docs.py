@@ -53,6 +53,7 @@ def test_metrics_in_the_guide_exist() -> None:
     known |= {split.name for split in metrics.SPLITS}
     known |= {"channels", "shard_connections", "shard_cpu_seconds", "reader_dropped_messages"}
     known |= {"video_delay_seconds"}
+    known |= metrics.INTERACTION.keys() | metrics.INTERACTION_GAUGES.keys()
     names = {name.removesuffix("_total") for cell in named for name in re.findall(r"`(\w+)`", cell)}
     assert names - known == set()
 

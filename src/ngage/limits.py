@@ -81,7 +81,7 @@ WORDS_FILE_BYTES_MAX = 4 << 20
 # Questions
 QUESTIONS_MAX = 1000
 QUESTIONS_SHOWN_MAX = 50
-QUESTION_VOTES_MAX = 1_000_000  # of all questions of an event: 100 MB
+QUESTION_VOTES_MAX = 1_000_000  # of all questions of an event: 80 MB
 
 # What is written down of chat and questions
 KEPT_ROWS_MAX = 65_536  # that wait for the disk

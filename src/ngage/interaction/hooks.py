@@ -13,12 +13,13 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import msgspec
 
 from ngage.errors import RefusalCode, RefusedError, SettingsError
 from ngage.limits import HOOKS_PENDING_MAX
+from ngage.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -81,18 +82,30 @@ class Hooks:
     """The hooks of an edge; made empty and filled by decorators, or loaded from a module.
 
     Several functions of one kind are asked in their order until one refuses. on_error: what a
-    failure means. timeout_seconds: for each async function.
+    failure means, `allow` or `refuse`. timeout_seconds: for each async function.
     """
 
-    def __init__(
-        self, *, on_error: Literal["allow", "refuse"] = "allow", timeout_seconds: float = 0.2
-    ) -> None:
+    def __init__(self, *, on_error: str = "allow", timeout_seconds: float = 0.2) -> None:
         self.on_error = on_error
         self.timeout_seconds = timeout_seconds
         self.counts: Counter[tuple[str, ...]] = Counter()
         self._hooks: dict[str, list[Callable[..., object]]] = {name: [] for name in NAMES}
         self._pending = 0
         self._logged = {name: float("-inf") for name in NAMES}
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Those of the settings. Raises SettingsError."""
+        hooks = cls()
+        hooks.configure(settings)
+        if settings.hooks:
+            hooks.load(settings.hooks)
+        return hooks
+
+    def configure(self, settings: Settings) -> None:
+        """Take over what a reload changes; the module stays."""
+        self.on_error = settings.hooks_on_error
+        self.timeout_seconds = settings.hook_timeout_seconds
 
     def load(self, module: str) -> None:
         """Add the functions on_connect, on_message, on_vote and on_chat of a module.

@@ -80,8 +80,8 @@ class Scribe:
 
 def _execute(connection: sqlite3.Connection, rows: list[tuple[str, tuple[Any, ...]]]) -> None:
     for statement, values in rows:
-        # The event may have been deleted meanwhile.
-        with suppress(sqlite3.IntegrityError):
+        # The event may have been deleted meanwhile; and no row may hold up those behind it.
+        with suppress(sqlite3.IntegrityError, UnicodeError, OverflowError):
             connection.execute(statement, values)
 
 

@@ -11,6 +11,7 @@ import pytest
 from ngage.errors import RefusalCode, RefusedError, SettingsError
 from ngage.interaction import hooks as module
 from ngage.interaction.hooks import ChatLine, Command, Connection, Hooks, Refuse, Vote
+from ngage.settings import Settings
 
 LINE = ChatLine("asha", 1, "show", "Asha", "my cat")
 CONNECTION = Connection("asha", 1, "192.0.2.1")
@@ -178,8 +179,8 @@ async def test_who_asks_may_be_cancelled() -> None:
 async def test_the_example_of_the_documentation(directory: Path) -> None:
     code = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     (directory / "house_rules.py").write_text(code[0])
-    hooks = Hooks(on_error="refuse")
-    hooks.load("house_rules")
+    hooks = Hooks.of(Settings(hooks="house_rules", hooks_on_error="refuse"))
+    assert (hooks.on_error, hooks.timeout_seconds) == ("refuse", 0.2)
     await hooks.connect(CONNECTION)
     assert await reason(hooks.connect(Connection("x", 2, "203.0.113.7"))) == "not allowed"
     assert await hooks.chat(LINE) == "my dog"

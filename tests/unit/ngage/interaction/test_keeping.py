@@ -224,7 +224,6 @@ async def test_an_event_takes_all_of_its_own_with_it(store: Store) -> None:
     questions.vote(VOTER, 1, True)
     await scribe.close()
     await store.run(lambda connection: connection.execute("DELETE FROM events"))
-    for table in ("bans", "chat_lines", "questions", "question_votes"):
-        statement = f"SELECT count(*) FROM {table}"
-        left = await store.read(lambda c, sql=statement: c.execute(sql).fetchone())  # type: ignore[misc]
-        assert left == (0,), table
+    tables = ("bans", "chat_lines", "questions", "question_votes")
+    every = " UNION ALL ".join(f"SELECT count(*) FROM {table}" for table in tables)
+    assert await store.read(lambda connection: connection.execute(every).fetchall()) == [(0,)] * 4

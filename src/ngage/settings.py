@@ -4,19 +4,18 @@ A later source wins: TOML file, environment (NGAGE_ and the key in capitals), fl
 in seconds and sizes in bytes unless the name says otherwise.
 """
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar
 
+from ngage.checking import Given, check_fields, check_given, options_of
 from ngage.errors import SettingsError
 from ngage.limits import RATE_COUNT_MAX, RATE_SECONDS_MAX, WEBHOOK_URLS_MAX
 from ngage.options import (
     Address,
     Choice,
-    Kind,
     Networks,
     Origins,
     PublicKey,
@@ -49,15 +48,6 @@ PUBLISH = Choice(("nobody", "users", "anybody"))
 RECOVERY = Choice(("none", "position", "cache"))
 
 
-class Given(NamedTuple):
-    """A value somebody gave for a key; a typed one comes from a source that has types (TOML)."""
-
-    key: str
-    value: object
-    source: str
-    typed: bool = False
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelOptions:
     """What a channel keeps, and what it does with a subscriber who is too slow."""
@@ -72,7 +62,7 @@ class ChannelOptions:
     counted: bool = option(False, Switch(), "count its viewers, each person once")
 
     def __post_init__(self) -> None:
-        _check_fields(self)
+        check_fields(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +77,7 @@ class NamespaceOptions:
     create: bool = option(False, Switch(), "make a channel for its first subscriber or publisher")
 
     def __post_init__(self) -> None:
-        _check_fields(self)
+        check_fields(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,7 +253,7 @@ class Settings:
     log_format: str = option("plain", Choice(("plain", "json")), "how a log line looks")
 
     def __post_init__(self) -> None:
-        _check_fields(self)
+        check_fields(self)
         for key in ("admin", "studio"):
             address = getattr(self, key)
             if address and not is_loopback(address) and not self.api_key:
@@ -310,7 +300,7 @@ def load(given: Iterable[Given], environment: Mapping[str, str], config: str = "
     """
     table = _read_toml(config or environment.get(f"{PREFIX}CONFIG", ""))
     channels, namespaces = table.pop("channels", {}), table.pop("namespaces", {})
-    known = _options(Settings)
+    known = options_of(Settings)
     layers = [
         *(Given(key, value, "config file", True) for key, value in table.items()),
         *_from_environment(known, environment),
@@ -318,7 +308,7 @@ def load(given: Iterable[Given], environment: Mapping[str, str], config: str = "
     ]
     values: dict[str, Any] = {}
     for entry in layers:
-        values[entry.key] = _check_given(known, entry)
+        values[entry.key] = check_given(known, entry)
     settings = Settings(**values)
     return replace(
         settings,
@@ -329,8 +319,8 @@ def load(given: Iterable[Given], environment: Mapping[str, str], config: str = "
 
 def live_changes(old: Settings, new: Settings) -> tuple[Settings, list[str]]:
     """What a reload leads to: `old` with the live settings of `new`, and keys that must wait."""
-    changed = {key for key in _options(Settings) if getattr(old, key) != getattr(new, key)}
-    live = {key for key in changed if _options(Settings)[key].metadata["live"]}
+    changed = {key for key in options_of(Settings) if getattr(old, key) != getattr(new, key)}
+    live = {key for key in changed if options_of(Settings)[key].metadata["live"]}
     applied = replace(
         old,
         channels=new.channels,
@@ -368,46 +358,12 @@ def _declared(of: str, tables: object, defaults: Options) -> dict[str, Options]:
     if not isinstance(tables, dict):
         raise SettingsError(f"{of} (config file): it must be tables [{of}.NAME]")
     declared = {}
-    known = _options(type(defaults))
+    known = options_of(type(defaults))
     for name, table in tables.items():
         source = f"config file, {of.removesuffix('s')} {name}"
         if not isinstance(table, dict):
             raise SettingsError(f"{of}.{name} = {table!r} (config file): it must be a table")
         entries = [Given(key, value, source, True) for key, value in table.items()]
-        values: dict[str, Any] = {entry.key: _check_given(known, entry) for entry in entries}
+        values: dict[str, Any] = {entry.key: check_given(known, entry) for entry in entries}
         declared[name] = replace(defaults, **values)
     return declared
-
-
-# Checking
-
-
-def _options(of: type) -> dict[str, Field[Any]]:
-    return {known.name: known for known in fields(of) if "kind" in known.metadata}
-
-
-def _check_given(known: Mapping[str, Field[Any]], entry: Given) -> object:
-    if entry.key not in known:
-        near = difflib.get_close_matches(entry.key, known, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise SettingsError(f"{entry.key} ({entry.source}): no such setting{hint}")
-    kind = cast(Kind, known[entry.key].metadata["kind"])
-    try:
-        return kind.check(entry.value if entry.typed else kind.from_text(str(entry.value)))
-    except ValueError:
-        raise _refusal(entry, kind) from None
-
-
-def _check_fields(options: Any) -> None:
-    for key, known in _options(type(options)).items():
-        kind = cast(Kind, known.metadata["kind"])
-        value = getattr(options, key)
-        try:
-            object.__setattr__(options, key, kind.check(value))
-        except ValueError:
-            raise _refusal(Given(key, value, "argument"), kind) from None
-
-
-def _refusal(entry: Given, kind: Kind) -> SettingsError:
-    value = "..." if getattr(kind, "secret", False) else repr(entry.value)
-    return SettingsError(f"{entry.key} = {value} ({entry.source}): it must be {kind}")

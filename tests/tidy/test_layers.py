@@ -44,7 +44,7 @@ CORE_LAYERS = {
 CONTROL_LAYERS = {
     **dict.fromkeys(["errors", "events", "keys", "limits"], 1),
     **dict.fromkeys(["options", "pushes", "responses"], 1),
-    **dict.fromkeys(["settings", "tickets", "hostkeys", "identity"], 2),
+    **dict.fromkeys(["checking", "settings", "tickets", "hostkeys", "identity"], 2),
     **dict.fromkeys(["logs", "capacity", "bridge"], 3),
     **dict.fromkeys(["channel", "clients"], 4),
     "api": 5,

@@ -15,10 +15,11 @@ from typing import Any
 import uvloop
 
 from ngage import __version__, logs
+from ngage.checking import Given
 from ngage.daemon.run import serve
 from ngage.daemon.upgrade import Handover, read_handover
 from ngage.errors import CapacityError, ChannelError, NgageError, SettingsError
-from ngage.settings import Given, Settings, load
+from ngage.settings import Settings, load
 
 EXIT_OK = 0
 EXIT_START = 1

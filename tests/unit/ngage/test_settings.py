@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from ngage.checking import Given
 from ngage.errors import SettingsError
-from ngage.settings import ChannelOptions, Given, Settings, live_changes, load
+from ngage.settings import ChannelOptions, Settings, live_changes, load
 
 
 def from_file(tmp_path: Path, text: str, environment: dict[str, str] | None = None) -> Settings:

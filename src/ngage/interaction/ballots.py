@@ -1,8 +1,8 @@
 """What counts the votes: the core, as this package sees it.
 
-A vote is a register for each (poll, voter), merged by the larger (seq, mask); mask is a bit for each
-choice, 0 withdraws. Votes come to the core by themselves; here are only the poll's life, and what
-has been counted.
+A vote is a register for each (poll, voter), merged by the larger (seq, mask); a mask has a bit for
+each choice, 0 withdraws. Votes come to the core by themselves; here are only the poll's life, and
+what has been counted.
 """
 
 from enum import IntEnum
@@ -60,7 +60,10 @@ class Ballots(Protocol):
     """The native part. Calls that wait for the disk are made in a thread."""
 
     def open(self, poll: int, journal: Path, rules: BallotRules) -> int:
-        """Accept votes, after replaying a journal that is there; voters known. JournalError."""
+        """Accept votes, after replaying a journal that is there; voters known. JournalError.
+
+        A poll that it has, open or closed, begins anew from its journal.
+        """
 
     def close(self, poll: int) -> None:
         """Refuse votes from now on; returns when all accepted ones are on the disk."""

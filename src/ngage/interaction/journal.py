@@ -1,15 +1,16 @@
 """The journal of a poll, read: what was accepted, when, and that it adds up to the result.
 
-The core writes batches, {magic, count, crc32} and `count` records, and acknowledges a vote when its
-batch is on the disk. A batch that a crash has cut is no batch: reading ends before it, as the
-core's replay does. Nothing here holds more than one batch and one entry for each voter.
+The core writes a header, then batches, {magic, count, crc32, sequence} and `count` records, and
+acknowledges a vote when its batch is on the disk. A batch that a crash has cut is no batch: reading
+ends before it, as the core's replay does; whole ones behind it mean that the file is damaged.
+Nothing here holds more than one batch and one entry for each voter.
 """
 
 import hashlib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,17 @@ from numpy.typing import NDArray
 from ngage.errors import JournalError
 from ngage.interaction.ballots import Tally
 
-MAGIC = 0x3154_4F56  # "VOT1"
-BATCH_RECORDS_MAX = 1 << 20
+MAGIC = b"ngagevt1"
+BATCH_MAGIC = 0x4256474E  # "NGVB"
+BATCH_RECORDS_MAX = 65536  # VOTE_BATCH of the core
 # Records merged at once into the registers.
 MERGE_RECORDS = 1 << 20
+# Batches begin at multiples of it.
+ALIGNMENT = 8
+SEARCH_BYTES = 1 << 16
 
-BATCH = np.dtype([("magic", "<u4"), ("count", "<u4"), ("crc32", "<u4"), ("reserved", "<u4")])
+HEAD = np.dtype([("magic", "S8"), ("poll", "<u4"), ("reserved", "<u4"), ("created_ms", "<u8")])
+BATCH = np.dtype([("magic", "<u4"), ("count", "<u4"), ("crc32", "<u4"), ("sequence", "<u4")])
 RECORD = np.dtype(
     [
         ("voter", "<u8"),
@@ -48,8 +54,7 @@ class Digest(NamedTuple):
 
 def batches(path: Path) -> Iterator[Records]:
     """The records of each whole batch, in the order they were accepted. Raises JournalError."""
-    for _, records in _read(path):
-        yield records
+    yield from (records for _, records in _read(path) if len(records))
 
 
 def digest(path: Path) -> Digest:
@@ -98,10 +103,16 @@ def find(counted: Records, voter: int) -> Any:
     return counted[place]
 
 
-def encode_batch(records: Records) -> bytes:
-    """A batch as the core writes it; for tests and tools."""
+def encode_head(poll: int, created_ms: int) -> bytes:
+    """What a journal begins with; for tests and tools."""
+    return np.array([(MAGIC, poll, 0, created_ms)], HEAD).tobytes()
+
+
+def encode_batch(sequence: int, records: Records) -> bytes:
+    """A batch as the core writes it; for tests and tools. sequence counts from 1."""
     body = records.tobytes()
-    return np.array([(MAGIC, len(records), zlib.crc32(body), 0)], BATCH).tobytes() + body
+    head = np.array([(BATCH_MAGIC, len(records), zlib.crc32(body), sequence)], BATCH)
+    return head.tobytes() + body
 
 
 def _merge(parts: list[Records]) -> Records:
@@ -114,18 +125,55 @@ def _merge(parts: list[Records]) -> Records:
 
 
 def _read(path: Path) -> Iterator[tuple[bytes, Records]]:
-    """Each whole batch as it stands in the file, and its records."""
+    """Header and whole batches as they stand in the file, and the records of each."""
     try:
         with path.open("rb") as file:
-            while len(head := file.read(BATCH.itemsize)) == BATCH.itemsize:
-                [(magic, count, crc32, _)] = np.frombuffer(head, BATCH).tolist()
-                if magic != MAGIC or not 0 < count <= BATCH_RECORDS_MAX:
-                    return
-                body = file.read(count * RECORD.itemsize)
-                if len(body) < count * RECORD.itemsize or zlib.crc32(body) != crc32:
-                    return
-                yield head + body, np.frombuffer(body, RECORD)
+            head = file.read(HEAD.itemsize)
+            if not MAGIC.startswith(head[: len(MAGIC)]):
+                raise JournalError(f"journal {path}: it is no journal of votes")
+            if len(head) < HEAD.itemsize:
+                return
+            yield head, np.empty(0, RECORD)
+            end, sequence = file.tell(), 0
+            while (batch := _batch(file)) and batch[2] == sequence + 1:
+                raw, records, sequence = batch
+                end += len(raw)
+                yield raw, records
+            _check_end(path, file, end, sequence)
     except FileNotFoundError:
         raise JournalError(f"journal {path}: it is not there") from None
     except OSError as error:
         raise JournalError(f"journal {path}: {error.strerror}") from None
+
+
+def _batch(file: BinaryIO) -> tuple[bytes, Records, int] | None:
+    """What is next in the file: a batch, its records and its number; None if it is not whole."""
+    head = file.read(BATCH.itemsize)
+    if len(head) < BATCH.itemsize:
+        return None
+    [(magic, count, crc32, sequence)] = np.frombuffer(head, BATCH).tolist()
+    if magic != BATCH_MAGIC or not 1 <= count <= BATCH_RECORDS_MAX:
+        return None
+    body = file.read(count * RECORD.itemsize)
+    if len(body) < count * RECORD.itemsize or zlib.crc32(body) != crc32:
+        return None
+    return head + body, np.frombuffer(body, RECORD), sequence
+
+
+def _check_end(path: Path, file: BinaryIO, end: int, sequence: int) -> None:
+    """Raises JournalError if a later batch lies behind what was read: then votes are missing."""
+    mark = BATCH_MAGIC.to_bytes(4, "little")
+    at = end + ALIGNMENT
+    while True:
+        file.seek(at)
+        piece = file.read(SEARCH_BYTES + len(mark) - 1)
+        if len(piece) < len(mark):
+            return
+        found = piece.find(mark)
+        while 0 <= found < SEARCH_BYTES:
+            file.seek(at + found)
+            batch = _batch(file)
+            if batch and batch[2] > sequence:
+                raise JournalError(f"journal {path}: it is damaged after byte {end}")
+            found = piece.find(mark, found + 1)
+        at += SEARCH_BYTES

@@ -36,6 +36,7 @@ EVENTS_MAX = 256
 EVENT_TITLE_CHARS_MAX = 200
 POLLS_PER_EVENT_MAX = 1000
 POLLS_SHOWN_MAX = 8  # in the document that every viewer holds
+CUES_COUNTED_MAX = 32  # of which hosts see how many viewers have shown them
 
 # Polls
 POLL_TITLE_CHARS_MAX = 300
@@ -50,6 +51,11 @@ LEADERBOARD_MAX = 1000
 
 # Finishing a poll that the store could not take
 RETRY_SECONDS = 1.0
+# Opening the journals anew while votes are refused because of the disk
+MEND_SECONDS = 5.0
+
+# Host actions shown with an event
+ACTIONS_SHOWN_MAX = 50
 
 # Host keys and tickets
 HOST_KEY_SECONDS = 30 * 24 * 60 * 60

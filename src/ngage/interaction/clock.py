@@ -4,14 +4,27 @@ Somebody may set the system's clock during a show; what is due is due all the sa
 """
 
 import time
+from collections.abc import Callable
+
+
+def system_ms() -> int:
+    """The system's Unix time in milliseconds."""
+    return time.time_ns() // 1_000_000
 
 
 class Clock:
-    """Both, in milliseconds; tests have one of their own."""
+    """Both, in milliseconds; tests have one of their own.
+
+    unix: where Unix time comes from. For events that is the clock that votes are stamped with, so
+    that no vote is before the opening that it answers.
+    """
+
+    def __init__(self, unix: Callable[[], int] = system_ms) -> None:
+        self._unix = unix
 
     def unix_ms(self) -> int:
         """Unix time."""
-        return time.time_ns() // 1_000_000
+        return self._unix()
 
     def monotonic_ms(self) -> int:
         """Of no meaning but for differences; never goes back."""

@@ -7,9 +7,8 @@ milliseconds; masks have bit n for choice n.
 import re
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
@@ -65,8 +64,19 @@ class Features(Struct, frozen=True):
 FEATURES = tuple(Features.__struct_fields__)
 
 
+class Pinned(Struct, frozen=True):
+    """A line of the chat that stays on top."""
+
+    id: int
+    name: str
+    text: str
+
+
 class Event(Struct, frozen=True, kw_only=True):
-    """An event. number: a small name of it for the core; run: counts its beginnings."""
+    """An event. number: a small name of it for the core; run: counts its beginnings.
+
+    chat: the rules of its chat, which belong to the chat.
+    """
 
     number: int
     id: str
@@ -77,6 +87,8 @@ class Event(Struct, frozen=True, kw_only=True):
     video: str | None = None
     features: Features = Features()
     reactions: tuple[str, ...] = REACTIONS
+    chat: dict[str, Any] = {}
+    pinned: Pinned | None = None
     created_ms: int = 0
 
     def moved(self, phase: Phase) -> "Event":
@@ -292,8 +304,3 @@ def is_line(text: str, chars_max: int) -> bool:
 
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def encode(value: Struct) -> str:
-    """A value as the database keeps it."""
-    return msgspec.json.encode(value).decode()

@@ -14,6 +14,8 @@ EVENTS = """CREATE TABLE events (
     video TEXT,
     features TEXT NOT NULL,
     reactions TEXT NOT NULL,
+    chat TEXT NOT NULL,
+    pinned TEXT NOT NULL,
     created_ms INTEGER NOT NULL
 ) STRICT"""
 

@@ -33,10 +33,14 @@ REASONS = {
 
 
 class Store:
-    """An open database; made by Store.open(), ended by close()."""
+    """An open database; made by Store.open(), ended by close().
+
+    trouble: why the last thing that was to be written was not; empty: it was.
+    """
 
     def __init__(self, path: Path, busy_ms: int) -> None:
         self.path = path
+        self.trouble = ""
         self._busy_ms = busy_ms
         self._thread = ThreadPoolExecutor(1, "ngage-store")
         self._pending = 0
@@ -60,7 +64,13 @@ class Store:
 
         Raises StoreError, then nothing has been written; so with whatever `work` raises.
         """
-        return await self._submit(lambda: self._transact("BEGIN IMMEDIATE", work))
+        try:
+            result = await self._submit(lambda: self._transact("BEGIN IMMEDIATE", work))
+        except StoreError as error:
+            self.trouble = str(error)
+            raise
+        self.trouble = ""
+        return result
 
     async def read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """The same for work that only reads: no lock of another process delays it."""

@@ -119,6 +119,12 @@ class Settings:
     )
     name: str = option("", Text(128), "name of this edge in info; empty: HOST_PORT")
 
+    # Events
+    data: str = option(
+        "", Text(4096), "directory of events, votes and the secret; empty: no events"
+    )
+    event_tick_ms: int = option(250, Whole(20, 10000), "between tallies of an event")
+
     # What is served
     echo: bool = option(False, Switch(), "an echo endpoint at /echo, for conformance tests")
     demo: bool = option(False, Switch(), "run the demonstration event")

@@ -1,6 +1,7 @@
 """How the admin listener says no: an HTTP status and {"error": {"code", "message"}}.
 
-Codes are Centrifugo's, so that its client libraries read them.
+Codes below 400 are Centrifugo's, so that its client libraries read them; of events they are those
+that clients get (RefusalCode).
 """
 
 import msgspec
@@ -10,10 +11,20 @@ from ngage.errors import (
     ChannelError,
     ChannelLimitError,
     ClientError,
+    EventError,
+    JournalError,
     NgageError,
+    PollError,
+    PollStateError,
     PositionError,
     PublicationError,
+    RefusalCode,
     SettingsError,
+    StoreError,
+    UnknownEventError,
+    UnknownLineError,
+    UnknownPollError,
+    UnknownQuestionError,
 )
 
 INTERNAL = 100
@@ -51,15 +62,24 @@ def bad_request(message: str) -> Failure:
     return Failure(400, BAD_REQUEST, message)
 
 
+# The first that an error is one of.
+AMOUNTS = (
+    (ChannelLimitError, 409, LIMIT_EXCEEDED),
+    (PositionError, 409, UNRECOVERABLE_POSITION),
+    ((ChannelError, PublicationError, ClientError, SettingsError), 400, BAD_REQUEST),
+    ((UnknownEventError, UnknownPollError), 404, RefusalCode.UNKNOWN),
+    ((UnknownLineError, UnknownQuestionError), 404, RefusalCode.UNKNOWN),
+    (PollStateError, 409, RefusalCode.NOT_NOW),
+    ((EventError, PollError), 400, BAD_REQUEST),
+    ((StoreError, JournalError), 503, RefusalCode.UNAVAILABLE),
+)
+
+
 def from_error(error: NgageError) -> Failure:
     """The failure that an error of the edge amounts to."""
-    match error:
-        case ChannelLimitError():
-            return Failure(409, LIMIT_EXCEEDED, str(error))
-        case PositionError():
-            return Failure(409, UNRECOVERABLE_POSITION, str(error))
-        case ChannelError() | PublicationError() | ClientError() | SettingsError():
-            return bad_request(str(error))
+    for kinds, status, code in AMOUNTS:
+        if isinstance(error, kinds):
+            return Failure(status, code, str(error))
     return Failure(500, INTERNAL, "internal error")
 
 

@@ -9,22 +9,43 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from ngage.admin.auth import Guard
+from ngage.admin.event_api import EventApi
 from ngage.admin.failures import BAD_REQUEST, INTERNAL, METHOD_NOT_FOUND, Failure
 from ngage.admin.health import health_routes
 from ngage.admin.server_api import ServerApi
 from ngage.api import Edge
+from ngage.interaction.events import Events
 from ngage.lifecycle import Phase
 from ngage.metrics import Metrics
 
 
-def create_app(edge: Edge, phase: Callable[[], Phase], version: str) -> Starlette:
-    """The application; `phase` is asked for readiness."""
+def create_app(
+    edge: Edge,
+    phase: Callable[[], Phase],
+    version: str,
+    *,
+    events: Callable[[], Events | None] = lambda: None,
+    secret: bytes = b"",
+) -> Starlette:
+    """The application; `phase` is asked for readiness.
+
+    events: those of this edge, once there are any. secret: what signs host keys and tickets.
+    """
+    event_api = EventApi(edge, events, secret)
     return Starlette(
         routes=[
             *health_routes(phase, Metrics(edge, version)),
+            *event_api.routes(),
             *ServerApi(edge, version).routes(),
         ],
-        middleware=[Middleware(Guard, settings=lambda: edge.settings)],
+        middleware=[
+            Middleware(
+                Guard,
+                settings=lambda: edge.settings,
+                secret=secret,
+                host_paths=event_api.host_paths,
+            )
+        ],
         exception_handlers={
             Failure: _answer_failure,
             HTTPException: _answer_http_exception,

@@ -9,8 +9,10 @@ function terminal(code) {
 
 // After a random wait, so that a crowd does not come back at once.
 export class Feed {
-  constructor(channel, handlers) {
+  // `ticket()`: who this is, if the server has told so.
+  constructor(channel, handlers, ticket = () => "") {
     this.handlers = handlers;
+    this.ticket = ticket;
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     this.url = `${scheme}//${location.host}/ws/${encodeURIComponent(channel).replaceAll("%3A", ":")}`;
     this.failures = 0;
@@ -19,7 +21,8 @@ export class Feed {
   }
 
   connect() {
-    const socket = new WebSocket(this.url);
+    const ticket = this.ticket();
+    const socket = new WebSocket(ticket ? `${this.url}?ticket=${ticket}` : this.url);
     this.socket = socket;
     this.madeAt = performance.now();
     this.heardAt = null;

@@ -1,32 +1,98 @@
-"""The pages an edge serves: its player, at /, which plays the channel that the address names."""
+"""The pages an edge serves: its player at /, an event at /e/ID and on the stage at /stage/ID.
+
+What is in ngage/web is served under the path it has there, but for the documents: these are written
+for a channel or an event. What names an event by ID never meets a file, whose names have a dot.
+"""
 
 import html
+import re
+from collections.abc import Iterator
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from ngage import qr
+from ngage.options import join_address
 
 if TYPE_CHECKING:
     from ngage.api import Edge
 
+DOCUMENT = "text/html; charset=utf-8"
 _TYPES = {
-    ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_HEADERS = {
+HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'self'; media-src 'self' blob:; connect-src 'self' ws: wss:; base-uri 'none'"
+        "default-src 'self'; media-src 'self' blob:; connect-src 'self' ws: wss:; base-uri 'none'; "
+        "form-action 'none'"
     ),
     "Referrer-Policy": "no-referrer",
 }
+# Of the console alone, which the public listener does not serve.
+_CONSOLE = "/host/"
+
+
+class Asset(NamedTuple):
+    """A file of the pages: its path below the root of a listener, and its content."""
+
+    path: str
+    body: bytes
+    content_type: str
+
+
+def assets() -> Iterator[Asset]:
+    """All but the documents."""
+    for path, file in _walk(files("ngage") / "web", "/"):
+        kind = _TYPES.get(Path(file.name).suffix)
+        if kind:
+            yield Asset(path, file.read_bytes(), kind)
+
+
+def document(name: str, **values: str) -> bytes:
+    """The page web/`name`, with `{key}` for each of the values, which are text and not HTML."""
+    text = (files("ngage") / "web" / name).read_text("utf-8")
+    keys = re.compile(rf"\{{({'|'.join(values)})\}}")
+    return keys.sub(lambda match: html.escape(values[match[1]]), text).encode()
 
 
 def serve_pages(edge: "Edge", channel: str) -> None:
-    """Put them in place. `/?channel=NAME` plays NAME, `/` plays `channel`."""
-    for file in (files("ngage") / "web").iterdir():
-        body = file.read_bytes()
-        path = f"/{file.name}"
-        if file.name == "index.html":
-            path, body = "/", body.replace(b"{channel}", html.escape(channel).encode())
-        edge.serve(path, body, _TYPES[Path(file.name).suffix], _HEADERS)
+    """Put the player in place. `/?channel=NAME` plays NAME, `/` plays `channel`."""
+    _serve_assets(edge)
+    edge.serve("/", document("index.html", channel=channel), DOCUMENT, HEADERS)
+
+
+def serve_event_pages(edge: "Edge", id: str, title: str, audience_url: str = "") -> None:
+    """Put the pages of one event in place, or anew with another title.
+
+    `audience_url` is what the stage screen shows and its QR code holds; without one it is /e/ID at
+    the address that the edge listens on.
+    """
+    url = audience_url or f"http://{join_address(*edge.address)}/e/{id}"
+    _serve_assets(edge)
+    values = {"event": id, "title": title, "url": url}
+    edge.serve(f"/e/{id}", document("event/index.html", **values), DOCUMENT, HEADERS)
+    edge.serve(f"/stage/{id}", document("stage/index.html", **values), DOCUMENT, HEADERS)
+    edge.serve(f"/stage/{id}/qr.svg", qr.encode_qr(url), qr.TYPE, HEADERS)
+
+
+def unserve_event_pages(edge: "Edge", id: str) -> None:
+    """The event is gone."""
+    for path in (f"/e/{id}", f"/stage/{id}", f"/stage/{id}/qr.svg"):
+        edge.unserve(path)
+
+
+def _serve_assets(edge: "Edge") -> None:
+    for asset in assets():
+        if not asset.path.startswith(_CONSOLE):
+            edge.serve(*asset, HEADERS)
+
+
+def _walk(folder: Traversable, path: str) -> Iterator[tuple[str, Traversable]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _walk(entry, f"{path}{entry.name}/")
+        else:
+            yield f"{path}{entry.name}", entry

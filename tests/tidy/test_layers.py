@@ -43,7 +43,7 @@ CORE_LAYERS = {
 # The control plane, by module or package.
 CONTROL_LAYERS = {
     **dict.fromkeys(["errors", "events", "keys", "limits"], 1),
-    **dict.fromkeys(["options", "pushes", "responses"], 1),
+    **dict.fromkeys(["options", "pushes", "responses", "qr"], 1),
     **dict.fromkeys(["checking", "settings", "tickets", "hostkeys", "identity"], 2),
     **dict.fromkeys(["logs", "capacity", "bridge"], 3),
     **dict.fromkeys(["channel", "clients"], 4),

@@ -12,6 +12,7 @@ from ngage.admin.auth import Guard
 from ngage.admin.event_api import EventApi
 from ngage.admin.failures import BAD_REQUEST, INTERNAL, METHOD_NOT_FOUND, Failure
 from ngage.admin.health import health_routes
+from ngage.admin.host_page import host_routes
 from ngage.admin.server_api import ServerApi
 from ngage.api import Edge
 from ngage.interaction.events import Events
@@ -37,6 +38,7 @@ def create_app(
             *health_routes(phase, Metrics(edge, version)),
             *event_api.routes(),
             *ServerApi(edge, version).routes(),
+            *host_routes(),
         ],
         middleware=[
             Middleware(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.daemon import Daemon
+from tests.helpers.stub_edge import StubEdge
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -43,6 +44,13 @@ def show(running):
     """The same, on its highest rung again after each test."""
     yield running
     running.reset()
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[StubEdge]:
+    """An edge with events: tests.helpers.events says what is needed of it."""
+    with StubEdge() as edge:
+        yield edge
 
 
 @pytest.fixture(params=["mse", "webcodecs"])

@@ -246,6 +246,11 @@ class Edge:
         """The port of `votes` that is this thread's."""
         return self._started.plan.shards
 
+    def allow_origins(self, origins: tuple[str, ...]) -> None:
+        """Accept clients of these web origins, whatever the settings say. Raises SettingsError."""
+        self._started.own_origins = origins
+        self._started.set_rules(self.settings)
+
     def take_tickets(self, secret: bytes) -> None:
         """Take tickets signed with `secret` (16 to 64 bytes) from raw clients; before it serves."""
         self._started.engine.set_ticket_key(secret)

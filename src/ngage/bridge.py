@@ -87,6 +87,8 @@ class Bridge:
         self.votes = Votes(self.plan.shards + 1)
         self.engine.count_votes(self.votes)
         self.dropped_messages = 0
+        # Of pages that are served elsewhere and belong to this edge.
+        self.own_origins: tuple[str, ...] = ()
         self._address = settings.listen
         self._limits = limits
         self._names: dict[int, str] = {}
@@ -182,7 +184,7 @@ class Bridge:
         try:
             self.engine.set_rules(
                 allow_missing_origin=settings.allow_missing_origin,
-                allowed_origins=settings.allowed_origins,
+                allowed_origins=settings.allowed_origins + self.own_origins,
                 trusted_proxies=settings.trusted_proxies,
             )
         except ValueError as error:

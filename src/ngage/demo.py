@@ -1,10 +1,12 @@
-"""The demo: a live picture in a `keyframe` channel, and the page that plays it."""
+"""The demo: a live picture in a `keyframe` channel, and an event around it with an open poll."""
 
 import asyncio
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ngage.interaction.events import Events
+from ngage.interaction.model import Event, Phase, Poll
 from ngage.video import VideoUnavailable, open_programme
 from ngage.video.channel import REPORT_SECONDS, VideoChannel
 
@@ -13,6 +15,27 @@ if TYPE_CHECKING:
     from ngage.video.programme import Programme
 
 CHANNEL = "demo:video"
+HOST = "the demonstration"
+
+
+EVENT = "demo"
+POLL = Poll(
+    id=0,
+    event=EVENT,
+    title="Which colour shall the next light have?",
+    choices=("Amber", "Magenta", "Cyan", "Surprise me"),
+)
+
+
+async def prepare(events: Events) -> None:
+    """Have the event there, live and with a poll that is open; one that is there stays."""
+    if any(event.id == EVENT for event in events.all()):
+        return
+    draft = Event(number=0, id=EVENT, title="The ngage demonstration", video=CHANNEL)
+    await events.create(draft, HOST)
+    event = await events.move(EVENT, Phase.LIVE, HOST)
+    poll = await events.polls.create(event, POLL, HOST)
+    await events.polls.open(event, poll.id, None, HOST)
 
 
 async def run(edge: "Edge", file: Path | None, log: logging.Logger) -> None:

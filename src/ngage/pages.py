@@ -60,18 +60,17 @@ def document(name: str, **values: str) -> bytes:
 
 def serve_pages(edge: "Edge", channel: str) -> None:
     """Put the player in place. `/?channel=NAME` plays NAME, `/` plays `channel`."""
-    _serve_assets(edge)
+    serve_assets(edge)
     edge.serve("/", document("index.html", channel=channel), DOCUMENT, HEADERS)
 
 
 def serve_event_pages(edge: "Edge", id: str, title: str, audience_url: str = "") -> None:
-    """Put the pages of one event in place, or anew with another title.
+    """Put the pages of one event in place, or anew with another title; after serve_assets().
 
     `audience_url` is what the stage screen shows and its QR code holds; without one it is /e/ID at
     the address that the edge listens on.
     """
     url = audience_url or f"http://{join_address(*edge.address)}/e/{id}"
-    _serve_assets(edge)
     values = {"event": id, "title": title, "url": url}
     edge.serve(f"/e/{id}", document("event/index.html", **values), DOCUMENT, HEADERS)
     edge.serve(f"/stage/{id}", document("stage/index.html", **values), DOCUMENT, HEADERS)
@@ -84,7 +83,8 @@ def unserve_event_pages(edge: "Edge", id: str) -> None:
         edge.unserve(path)
 
 
-def _serve_assets(edge: "Edge") -> None:
+def serve_assets(edge: "Edge") -> None:
+    """Put everything in place but documents."""
     for asset in assets():
         if not asset.path.startswith(_CONSOLE):
             edge.serve(*asset, HEADERS)

@@ -48,7 +48,7 @@ cdef struct Counters:
     uint64_t rungs_up
     uint64_t recovered_publications  # in answers to clients that came back
     uint64_t reactions
-    uint64_t reactions_dropped  # over the rate, or of no event
+    uint64_t reactions_dropped  # over the rate, or none
     uint64_t expired_closed
     uint64_t slow_closed
     uint64_t messages_received

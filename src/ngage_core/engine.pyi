@@ -147,7 +147,7 @@ class Engine(Channels):
         """
 
     def reactions(self, event: int) -> list[int]:
-        """Counts by kind of an event number, since start. Raises ValueError out of range."""
+        """Counts by kind of an event number, since start; one counts as any 256 away."""
 
     def http_put(self, path: str, response: bytes, head_bytes: int) -> None:
         """Answer GET path with these complete response bytes (HEAD: the first head_bytes)."""

@@ -374,8 +374,7 @@ cdef class Engine(Channels):
         cdef list counts = [0] * bound.REACTION_KINDS_MAX
         cdef uint32_t number, kind
         cdef uint64_t *counted
-        if event >= bound.REACTION_EVENTS_MAX:
-            raise ValueError(f"event {event}: 0 to {bound.REACTION_EVENTS_MAX - 1}")
+        event %= bound.REACTION_EVENTS_MAX
         for number in range(self.control.running):
             counted = &self.control.shards[number].reactions[event * bound.REACTION_KINDS_MAX]
             for kind in range(<uint32_t> bound.REACTION_KINDS_MAX):

@@ -56,7 +56,7 @@ cdef enum:
     ECHO_FRAGMENTS_MAX = 65600  # Autobahn 9.3.1 sends 65,536 fragments
     HELD_BYTES_PER_SHARD = 268435456  # incomplete messages of all its connections
     PONG_COST_BYTES = 64  # towards the byte rate: 16,384 pongs a second at 1 MiB
-    REACTION_EVENTS_MAX = 64
+    REACTION_EVENTS_MAX = 256  # at a time; numbers that many apart are counted as one
     REACTION_KINDS_MAX = 16
     REACTIONS_PER_MESSAGE_MAX = 100
     CONTROL_BYTES_MAX = 125  # RFC 6455 section 5.5

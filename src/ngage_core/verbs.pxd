@@ -118,10 +118,10 @@ cdef inline void react(Shard *shard, Identity *identity, const uint8_t *data) no
     cdef uint32_t count = data[2] | <uint32_t> data[3] << 8
     cdef uint64_t *counter
     if (count == 0 or count > REACTIONS_PER_MESSAGE_MAX or kind >= REACTION_KINDS_MAX
-            or event >= REACTION_EVENTS_MAX or over_reactions(shard, identity, count)):
+            or over_reactions(shard, identity, count)):
         shard.counters.reactions_dropped += count
         return
-    counter = &shard.reactions[event * REACTION_KINDS_MAX + kind]
+    counter = &shard.reactions[event % REACTION_EVENTS_MAX * REACTION_KINDS_MAX + kind]
     ng_store(counter, ng_peek(counter) + count)
     shard.counters.reactions += count
 

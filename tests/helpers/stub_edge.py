@@ -19,7 +19,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ngage.admin.host_page import host_routes
-from ngage.pages import serve_event_pages
+from ngage.pages import serve_assets, serve_event_pages
 from tests.helpers.stub_centrifugo import Hub, Refusal, User
 from tests.helpers.stub_event import UNKNOWN, StubEvent
 
@@ -151,6 +151,7 @@ class StubEdge:
         id, key = body["id"], f"key-of-{body['id']}"
         self.events[id] = StubEvent(self.hub, id, body["title"], body.get("video"))
         self.keys[key] = id
+        serve_assets(self)  # type: ignore[arg-type]
         serve_event_pages(self, id, body["title"])  # type: ignore[arg-type]
         links = {"audience_url": self._url(id), "host_url": f"{self.admin}/host/{id}#key={key}"}
         return {"event": self.events[id].state, **links}

@@ -17,7 +17,7 @@ from ngage.admin.server_api import ServerApi
 from ngage.api import Edge
 from ngage.interaction.events import Events
 from ngage.lifecycle import Phase
-from ngage.metrics import Metrics
+from ngage.metrics import Figures, Metrics
 
 
 def create_app(
@@ -27,15 +27,17 @@ def create_app(
     *,
     events: Callable[[], Events | None] = lambda: None,
     secret: bytes = b"",
+    figures: Figures | None = None,
 ) -> Starlette:
     """The application; `phase` is asked for readiness.
 
     events: those of this edge, once there are any. secret: what signs host keys and tickets.
+    figures: what is counted of them, for metrics.
     """
     event_api = EventApi(edge, events, secret)
     return Starlette(
         routes=[
-            *health_routes(phase, Metrics(edge, version)),
+            *health_routes(phase, Metrics(edge, version, figures)),
             *event_api.routes(),
             *ServerApi(edge, version).routes(),
             *host_routes(),

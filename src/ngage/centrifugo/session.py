@@ -231,6 +231,15 @@ class Centrifugo:
             raise refusal(answer)
         return b'"rpc":{"data":%b}' % codec.one_line(answer) if answer else b'"rpc":{}'
 
+    def reply(self, client: int, command: int, answer: object) -> None:
+        """Answer a command for which rpc has returned None, as if it had returned this."""
+        if isinstance(answer, bytes):
+            member = b'"rpc":{"data":%b}' % codec.one_line(answer)
+        else:
+            refused = refusal(answer)
+            member = codec.error(refused.code, refused.message, refused.temporary)
+        self._clients.send(client, codec.reply(command, member))
+
     # Waiting and ending
 
     def _wait(self, message: ClientMessage) -> None:

@@ -1,31 +1,29 @@
 """The composition root: an edge, its admin listener, its signals and the service manager."""
 
-import asyncio
 import contextlib
 import logging
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
-from ngage import __version__, demo, logs
+from ngage import __version__, logs
 from ngage.admin.http import create_app
 from ngage.admin.server import AdminServer, bind_admin
 from ngage.api import Edge
-from ngage.centrifugo import Centrifugo
 from ngage.daemon.sdnotify import Notifier
+from ngage.daemon.show import Show, running
 from ngage.daemon.snapshot import restore_logs, write_logs
 from ngage.daemon.upgrade import Handover, Predecessor, Successor
+from ngage.daemon.venue import Venue
 from ngage.errors import CloseCode, NgageError
+from ngage.interaction.data import Data, prepare
+from ngage.keys import SECRET_BYTES, read_secret
 from ngage.lifecycle import Lifecycle, Phase
 from ngage.options import join_address
-from ngage.pages import serve_pages
 from ngage.settings import Settings, live_changes
-from ngage.video.channel import LIVE_CHANNEL
-from ngage.video.intake import Intake
 
 log = logging.getLogger(__name__)
 
@@ -42,47 +40,56 @@ async def serve(
         admin_socket = socket.socket(fileno=handover.admin_descriptor)
     else:
         admin_socket = bind_admin(settings.admin)
-    edge = Edge(settings)
-    show = _Show(edge)
+    with contextlib.ExitStack() as closing:
+        closing.enter_context(contextlib.closing(admin_socket))
+        data, secret = _prepare_data(settings, closing)
+        await _Daemon(settings, read_settings, environment, notifier).run(
+            admin_socket, data, secret, handover
+        )
 
-    async def hand_over() -> bool:
-        listen = join_address(*edge.address)
-        try:
-            async with Successor(listen, admin_socket.fileno(), environment) as successor:
-                await successor.prepared()
-                await _hand_over_logs(successor, edge, admin, show)
-        except (NgageError, OSError, MemoryError) as error:
-            log.error("the successor did not start (%s), this process serves on", error)
-            return False
-        notifier.main_pid(successor.pid)
-        return True
 
-    def reload(changed: Settings) -> None:
-        notifier.reloading()
-        try:
-            protocol.reload(live_changes(edge.settings, changed)[0])
-            edge.restrict(protocol.namespaces.is_public)
-            waiting = edge.reload(changed)
-        finally:
-            notifier.ready()
-        logs.set_level(edge.settings.log_level)
-        log.info("settings reloaded")
-        if waiting:
-            log.warning("these settings need a restart: %s", ", ".join(waiting))
+class _Daemon:
+    """One run of serve()."""
 
-    lifecycle = Lifecycle(read_settings, hand_over)
-    app = create_app(edge, lambda: lifecycle.phase, __version__)
-    edge.prepare()
-    predecessor, callers = _take_over(handover, edge) if handover else (None, [])
-    secret = bytes.fromhex(settings.secret) or secrets.token_bytes(32)
-    protocol = Centrifugo(edge, edge.clients, settings, secret, version=f"ngage {__version__}")
-    edge.take_tickets(secret)
-    edge.restrict(protocol.namespaces.is_public)
-    edge.clients.listen(protocol.receive)
-    lifecycle.install(reload)
-    admin = AdminServer(app, admin_socket, callers)
-    with contextlib.closing(admin_socket):
-        async with edge, show, protocol, _running(notifier.watch()):
+    def __init__(
+        self,
+        settings: Settings,
+        read_settings: Callable[[], Settings],
+        environment: Mapping[str, str],
+        notifier: Notifier,
+    ) -> None:
+        self._environment = environment
+        self._notifier = notifier
+        self._edge = Edge(settings)
+        self._lifecycle = Lifecycle(read_settings, self._hand_over)
+
+    async def run(
+        self,
+        admin_socket: socket.socket,
+        data: Data | None,
+        secret: bytes,
+        handover: Handover | None,
+    ) -> None:
+        edge, lifecycle, notifier = self._edge, self._lifecycle, self._notifier
+        edge.prepare()
+        edge.allow_origins(_admin_origins(admin_socket))
+        self._admin_socket = admin_socket
+        self._venue = venue = Venue(edge, data)
+        app = create_app(
+            *(edge, lambda: lifecycle.phase, __version__),
+            events=lambda: venue.events,
+            secret=secret,
+            figures=lambda: venue.figures(),
+        )
+        predecessor, callers = _take_over(handover, edge) if handover else (None, [])
+        self._protocol = protocol = venue.protocol(secret, version=f"ngage {__version__}")
+        edge.take_tickets(secret)
+        edge.restrict(protocol.namespaces.is_public)
+        edge.clients.listen(protocol.receive)
+        lifecycle.install(self._reload)
+        self._admin = admin = AdminServer(app, admin_socket, callers)
+        self._show = show = Show(edge, venue, protocol)
+        async with edge, show, protocol, running(notifier.watch()):
             # Admin requests wait in their queue for what comes now: whatever fails here must do so
             # before this process has answered any of them.
             lifecycle.phase = Phase.SERVING
@@ -96,6 +103,53 @@ async def serve(
                     notifier.stopping()
                 await lifecycle.drain(edge, code)
 
+    async def _hand_over(self) -> bool:
+        listen = join_address(*self._edge.address)
+        try:
+            async with Successor(
+                listen, self._admin_socket.fileno(), self._environment
+            ) as successor:
+                await successor.prepared()
+                await _hand_over_logs(successor, self._edge, self._admin, self._show)
+        except (NgageError, OSError, MemoryError) as error:
+            log.error("the successor did not start (%s), this process serves on", error)
+            return False
+        self._notifier.main_pid(successor.pid)
+        return True
+
+    def _reload(self, changed: Settings) -> None:
+        edge = self._edge
+        self._notifier.reloading()
+        try:
+            self._protocol.reload(live_changes(edge.settings, changed)[0])
+            edge.restrict(self._protocol.namespaces.is_public)
+            waiting = edge.reload(changed)
+            self._venue.configure(edge.settings)
+        finally:
+            self._notifier.ready()
+        logs.set_level(edge.settings.log_level)
+        log.info("settings reloaded")
+        if waiting:
+            log.warning("these settings need a restart: %s", ", ".join(waiting))
+
+
+def _prepare_data(settings: Settings, closing: contextlib.ExitStack) -> tuple[Data | None, bytes]:
+    """Where things are kept, and the secret. The demonstration without a directory has one until it
+    ends."""
+    directory = settings.data
+    if settings.demo and not directory:
+        directory = closing.enter_context(tempfile.TemporaryDirectory(prefix="ngage-demo-"))
+    if not directory:
+        return None, bytes.fromhex(settings.secret) or secrets.token_bytes(SECRET_BYTES)
+    data = prepare(directory)
+    return data, read_secret(settings.secret, Path(data.secret))
+
+
+def _admin_origins(admin_socket: socket.socket) -> tuple[str, ...]:
+    """Of the console's page, which listens to the public side like any viewer."""
+    host, port = admin_socket.getsockname()[:2]
+    return tuple(f"http://{join_address(name, port)}" for name in (host, "localhost"))
+
 
 def _take_over(handover: Handover, edge: Edge) -> tuple[Predecessor, list[socket.socket]]:
     """Restore the predecessor's logs; it, and the connections of its callers."""
@@ -106,9 +160,7 @@ def _take_over(handover: Handover, edge: Edge) -> tuple[Predecessor, list[socket
     return predecessor, callers
 
 
-async def _hand_over_logs(
-    successor: Successor, edge: Edge, admin: AdminServer, show: "_Show"
-) -> None:
+async def _hand_over_logs(successor: Successor, edge: Edge, admin: AdminServer, show: Show) -> None:
     """Nothing is published from here on, unless this fails."""
     callers = await admin.pause()
     await show.stop()
@@ -128,62 +180,3 @@ def _announce(edge: Edge, admin_socket: socket.socket) -> None:
     admin = f"http://{join_address(*admin_socket.getsockname()[:2])}"
     print(f"ngage-edge ready public={public} admin={admin} pid={os.getpid()}", flush=True)
     log.info("clients: %s, admin: %s", public, admin)
-
-
-@contextlib.asynccontextmanager
-async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """`work` goes on as long as this is open, and has begun when it opens."""
-    task = asyncio.ensure_future(work)
-    await asyncio.sleep(0)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-class _Show:
-    """What publishes in this process, the studios' listener and the demonstration, if wanted.
-
-    As long as this context is open and it is not stopped.
-    """
-
-    def __init__(self, edge: Edge) -> None:
-        self._edge = edge
-        self._open = contextlib.AsyncExitStack()
-
-    async def __aenter__(self) -> None:
-        await self.start()
-
-    async def __aexit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.stop()
-
-    async def start(self) -> None:
-        """Begin, also again. Raises StartError."""
-        settings = self._edge.settings
-        if settings.studio or settings.demo:
-            serve_pages(self._edge, demo.CHANNEL if settings.demo else LIVE_CHANNEL)
-        if settings.studio:
-            await self._open.enter_async_context(
-                Intake(self._edge, settings.studio, lambda: self._edge.settings.api_key)
-            )
-        if settings.demo:
-            await self._open.enter_async_context(_running(_run_demo(self._edge)))
-
-    async def stop(self) -> None:
-        """End it; when this returns it publishes nothing more."""
-        await self._open.aclose()
-
-
-async def _run_demo(edge: Edge) -> None:
-    file = edge.settings.demo_file
-    log.info("the demonstration is at http://%s/", join_address(*edge.address))
-    try:
-        await demo.run(edge, Path(file) if file else None, logging.getLogger("ngage.demo"))
-    except Exception:
-        log.exception("the demonstration ended, the edge serves on")

@@ -37,7 +37,8 @@ class Events:
     """All events, from start() to stop(). The store is its caller's.
 
     directory: where journals of votes are; it has to be there. make_parts gives the chat and so on
-    of an event. tell is told of phases and polls. rpc is what answers clients.
+    of an event. tell is told of phases and polls, shown of each event as it is now, gone of one
+    that is deleted. rpc is what answers clients.
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class Events:
         tick_ms: int,
         hooks: Hooks | None = None,
         tell: Tell = lambda kind, event, data: None,
+        shown: Callable[[Event], None] = lambda event: None,
+        gone: Callable[[str], None] = lambda name: None,
         clock: Clock | None = None,
     ) -> None:
         self._store = store
@@ -60,6 +63,8 @@ class Events:
         self._make_parts = make_parts
         self._tick_seconds = tick_ms / 1000
         self._tell = tell
+        self._shown = shown
+        self._gone = gone
         self._clock = clock or Clock()
         self._shows: dict[str, Show] = {}
         self._turn = asyncio.Lock()
@@ -201,6 +206,7 @@ class Events:
             # Whoever still looks sees that it is over.
             show.event = structs.replace(event, phase=Phase.ENDED, pinned=None)
             show.refresh()
+            self._gone(name)
 
     # Steps
 
@@ -210,6 +216,7 @@ class Events:
         show = Show(event, self.polls, parts, outlets, clock=self._clock, troubles=self._troubles)
         self._shows[event.id] = show
         show.refresh()
+        self._shown(event)
 
     async def _change(self, name: str, action: Action, change: Callable[[Event], Event]) -> Event:
         async with self._turn:
@@ -218,6 +225,7 @@ class Events:
             await self._store.run(lambda c: records.update_event(c, event, action))
             show.event = event
             show.refresh()
+            self._shown(event)
             await self.polls.follow(event)
         return event
 

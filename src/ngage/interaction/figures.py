@@ -27,7 +27,8 @@ class Figures:
         self.questions: Counter[str] = Counter()
         self.reactions: Counter[str] = Counter()
         self._limits, self._hooks = limits, hooks
-        self._webhooks, self._scribe = webhooks, scribe
+        self.scribe = scribe  # another with each opening of the database
+        self._webhooks = webhooks
 
     def __call__(self) -> Mapping[str, Mapping[tuple[str, ...], int]]:
         """Figures by the name of their metric and the values of its labels."""
@@ -42,8 +43,8 @@ class Figures:
         if self._webhooks:
             figures["webhook_deliveries"] = _by_one(self._webhooks.counts)
             figures["webhook_waiting"] = {(): self._webhooks.waiting}
-        if self._scribe:
-            figures["kept_rows_lost"] = {(): self._scribe.lost}
+        if self.scribe:
+            figures["kept_rows_lost"] = {(): self.scribe.lost}
         return figures
 
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from ngage.pages import serve_event_pages, serve_pages, unserve_event_pages
+from ngage.pages import serve_assets, serve_event_pages, serve_pages, unserve_event_pages
 
 
 class Edge:
@@ -56,6 +56,7 @@ def test_the_page_is_told_its_channel_whatever_that_is_called(edge):
 
 
 def test_the_pages_of_an_event_have_all_that_they_name(edge):
+    serve_assets(edge)
     serve_event_pages(edge, "gala", "Gala")
     everything = needed(edge, "/e/gala") | needed(edge, "/stage/gala")
     assert {"/event/main.js", "/stage/main.js", "/shared/icons.svg", "/watch.js"} <= everything
@@ -92,5 +93,5 @@ def test_pages_of_an_event_that_is_gone_are_gone(edge):
 
 
 def test_the_console_is_not_for_the_public(edge):
-    serve_event_pages(edge, "gala", "Gala")
+    serve_assets(edge)
     assert [path for path in edge.pages if path.startswith("/host")] == []

@@ -78,13 +78,13 @@ class Clients(Protocol):
         """Close it, after what is pending for it."""
 
 
-# Refusals have a `code` other than 0, a `message` or text, and may be `temporary`.
+# What the application answers, at once or by a coroutine, is a refusal (asking.py) or as follows.
 
-# rpc: (client, identity, method, data, command) -> data of the reply, or a refusal, returned or
-# raised, or None if the command of that id is answered elsewhere. data is JSON, b"" for none.
+# rpc: (client, identity, method, data, command) -> data of the reply, or None if the command of
+# that id is answered elsewhere. data is JSON, b"" for none.
 Rpc = Callable[[int, Identity, str, bytes, int], object]
-# on_connect: (identity, address, data) -> a refusal, or anything else to let it in. A code from
-# 3000 on disconnects.
+# on_connect: (identity, address, data) -> anything else lets it in.
 OnConnect = Callable[[Identity, str, bytes], object]
-# on_message: (identity, channel, data) of a publication, or ("" for the channel) of a `send`.
+# on_message: (identity, channel, data) of a publication, or ("" for the channel) of a `send` ->
+# text to publish in place of data, or anything else.
 OnMessage = Callable[[Identity, str, bytes], object]

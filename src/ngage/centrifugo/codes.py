@@ -71,13 +71,6 @@ class DisconnectError(Exception):
         self.reason = reason
 
 
-def refusal(given: object) -> CommandError:
-    """What a hook or an rpc handler refuses with, by its code, message and temporary."""
-    message = getattr(given, "message", "") or str(given)
-    temporary = bool(getattr(given, "temporary", False))
-    return CommandError(int(getattr(given, "code", 0)), message, temporary=temporary)
-
-
 def refuse(code: ErrorCode) -> CommandError:
     """The error that the protocol knows by that code."""
     return CommandError(code, MESSAGES[code], temporary=code in TEMPORARY)

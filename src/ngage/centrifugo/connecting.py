@@ -1,27 +1,24 @@
 """`connect` and `refresh`: who a client is, and for how long."""
 
 import math
+from collections.abc import Callable
 
 from msgspec import DecodeError, Raw, Struct, json
 from msgspec.structs import replace
 
 from ngage import hostkeys, identity, tickets
 from ngage.centrifugo import codec
+from ngage.centrifugo.asking import ask
 from ngage.centrifugo.clients import OnConnect
-from ngage.centrifugo.codes import (
-    CommandError,
-    DisconnectError,
-    ErrorCode,
-    disconnect,
-    refusal,
-    refuse,
-)
+from ngage.centrifugo.codes import CommandError, ErrorCode, disconnect, refuse
 from ngage.centrifugo.tokens import Tokens
 from ngage.centrifugo.turn import Turn
 from ngage.errors import CloseCode, InvalidTokenError, KeysUnavailableError, TokenExpiredError
 from ngage.identity import Identity
 from ngage.limits import TTL_SECONDS_MAX, VIEWER_TICKET_SECONDS
 from ngage.settings import Settings
+
+Admit = Callable[[Turn, Identity, list[str]], bytes]
 
 
 class _Data(Struct):
@@ -49,10 +46,11 @@ class Connecting:
         self._ping = b',"ping":%d,"pong":true' % math.ceil(settings.client_ping_seconds)
         self._read_data = json.Decoder(_Data).decode
 
-    def connect(self, turn: Turn, request: codec.ConnectRequest) -> list[str]:
-        """Identify a client; returns channels that the server subscribes it to.
+    def connect(self, turn: Turn, request: codec.ConnectRequest, admit: Admit) -> bytes:
+        """Find out who a client is, ask the hook, and do what `admit` does with the identity and
+        the channels the server subscribes it to.
 
-        Raises DisconnectError, CommandError, KeysAwaited.
+        Raises DisconnectError, CommandError, KeysAwaited, Suspended.
         """
         if turn.identity is not None:
             raise disconnect(CloseCode.BAD_REQUEST)
@@ -60,12 +58,15 @@ class Connecting:
             known, channels = self._from_token(turn, request)
         else:
             known, channels = self._from_ticket(self._ticket(request.data), turn.now), []
-        if self._on_connect is not None:
-            answer = self._on_connect(known, turn.address, bytes(request.data))
-            if getattr(answer, "code", 0):
-                raise _refusal(answer)
-        turn.identify(known)
-        return channels
+        hook = self._on_connect
+        if hook is None:
+            return admit(turn, known, channels)
+        data = bytes(request.data)
+        return ask(
+            turn,
+            lambda: hook(known, turn.address, data),
+            lambda later, _: admit(later, known, channels),
+        )
 
     def result(self, turn: Turn, subscribed: bytes) -> bytes:
         """The member `connect` of the reply; `subscribed` is its member `subs`."""
@@ -158,11 +159,3 @@ class Connecting:
             return self._read_data(data).ticket
         except (DecodeError, RecursionError):
             return ""
-
-
-def _refusal(answer: object) -> CommandError | DisconnectError:
-    """What a hook says, as a disconnect if its code is one."""
-    error = refusal(answer)
-    if 3000 <= error.code <= 4999:
-        return DisconnectError(error.code, error.message)
-    return error

@@ -111,11 +111,6 @@ class KeySet:
             self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
         return self._refreshing
 
-    def close(self) -> None:
-        """Do not wait for a fetch."""
-        if self._refreshing is not None:
-            self._refreshing.cancel()
-
     async def _refresh(self) -> None:
         await asyncio.sleep(max(0.0, self._fetched + JWKS_INTERVAL_SECONDS - time.monotonic()))
         try:

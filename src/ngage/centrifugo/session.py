@@ -1,19 +1,22 @@
 """Messages of clients, one after the other: the commands in them, and what becomes of each.
 
-Everything is answered at once, except what needs a key that has to be fetched. That message and
-whatever its client sends behind it wait, all together at most WAITING_MESSAGES_MAX, so that a
-client's commands are done in their order.
+Everything is answered at once, except what needs a key that has to be fetched or a hook that takes
+its time. Then whatever its client sends behind it waits, all together at most WAITING_MESSAGES_MAX,
+so that a client's commands are done in their order. Only rpc methods that take their time let the
+others go on.
 """
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from inspect import isawaitable
 from typing import Any, Self
 
 from msgspec.structs import replace
 
 from ngage.centrifugo import codec
+from ngage.centrifugo.asking import GoOn, Suspended, attempt, drop
 from ngage.centrifugo.clients import Channels, Clients, OnConnect, OnMessage, Rpc
 from ngage.centrifugo.codes import (
     CommandError,
@@ -21,7 +24,6 @@ from ngage.centrifugo.codes import (
     ErrorCode,
     UnsubscribeCode,
     disconnect,
-    refusal,
     refuse,
 )
 from ngage.centrifugo.connecting import Connecting
@@ -34,7 +36,8 @@ from ngage.centrifugo.tokens import KeysAwaited, Tokens
 from ngage.centrifugo.turn import Turn
 from ngage.errors import CloseCode
 from ngage.events import ClientMessage
-from ngage.limits import RECENT_IDENTITY_SECONDS, WAITING_MESSAGES_MAX
+from ngage.identity import Identity
+from ngage.limits import CALLS_WAITING_MAX, RECENT_IDENTITY_SECONDS, WAITING_MESSAGES_MAX
 from ngage.settings import Settings
 
 PONG = codec.Command()
@@ -76,6 +79,7 @@ class Centrifugo:
         self._expiries = Expiries()
         self._waiting: dict[int, list[ClientMessage]] = {}
         self._waiting_messages = 0
+        self._tasks: set[asyncio.Future[Any]] = set()
         self._seconds = 0
         self._timer: asyncio.TimerHandle | None = None
         self.reload(settings)
@@ -118,7 +122,9 @@ class Centrifugo:
         if self._timer is not None:
             self._timer.cancel()
         self._waiting.clear()
-        self._tokens.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def end_expired(self) -> None:
         """End subscriptions whose token was not refreshed, and say so."""
@@ -145,34 +151,36 @@ class Centrifugo:
         for message in batch:
             self._take(message, now)
 
-    def _take(self, message: ClientMessage, now: float, waited: bool = False) -> None:
+    def _take(self, message: ClientMessage, now: float) -> None:
         if message.client in self._waiting:
             self._wait(message)
-            return
+        else:
+            self._answer(Turn(self._clients, self._recent, message, now), message)
+
+    def _answer(self, turn: Turn, message: ClientMessage, go_on: GoOn | None = None) -> None:
+        """Answer the commands of a message, and first the one that waited to go on."""
+        lines = message.data.split(b"\n")
+        done = 0
         try:
-            turn = Turn(self._clients, self._recent, message, now, waited)
-            if turn.identity is not GONE:
-                self._answer(turn, message)
+            if turn.identity is GONE:
+                return
+            if go_on is not None:
+                self._finish(turn, go_on)
+            for line in lines:
+                done += 1
+                if line:
+                    self._perform(turn, line)
+            turn.flush()
+        except Suspended as suspended:
+            turn.flush()
+            rest = replace(message, data=b"\n".join(lines[done:]))
+            self._suspend(rest, turn.command, suspended)
+        except DisconnectError as error:
+            turn.flush()
+            self._disconnect(message.client, error)
         except Exception:
             log.exception("a message of %s, client %016x", message.address, message.client)
             self._disconnect(message.client, disconnect(CloseCode.SERVER_ERROR))
-
-    def _answer(self, turn: Turn, message: ClientMessage) -> None:
-        lines = message.data.split(b"\n")
-        for number, line in enumerate(lines):
-            try:
-                if line:
-                    self._perform(turn, line)
-            except KeysAwaited as awaited:
-                turn.flush()
-                self._wait(replace(message, data=b"\n".join(lines[number:])))
-                awaited.fetch.add_done_callback(lambda _: self._resume(message.client))
-                return
-            except DisconnectError as error:
-                turn.flush()
-                self._disconnect(message.client, error)
-                return
-        turn.flush()
 
     def _perform(self, turn: Turn, line: bytes) -> None:
         try:
@@ -187,10 +195,16 @@ class Centrifugo:
                 return
             raise disconnect(CloseCode.BAD_REQUEST)
         try:
-            result = self._result(turn, command)
+            self._finish(turn, lambda later: self._result(later, command))
+        except KeysAwaited as awaited:
+            raise Suspended(awaited.fetch, lambda later: self._retry(later, command)) from None
+
+    def _finish(self, turn: Turn, go_on: GoOn) -> None:
+        try:
+            result = go_on(turn)
         except CommandError as error:
             result = codec.error(error.code, error.message, error.temporary)
-        if result and command.id:
+        if result and turn.command:
             turn.reply(result)
 
     def _result(self, turn: Turn, command: codec.Command) -> bytes:
@@ -201,35 +215,54 @@ class Centrifugo:
                 return handle(turn, request)
         raise disconnect(CloseCode.BAD_REQUEST)
 
+    def _retry(self, turn: Turn, command: codec.Command) -> bytes:
+        turn.waited = True
+        try:
+            return self._result(turn, command)
+        finally:
+            turn.waited = False
+
     # Commands that are not about channels
 
     def _connect(self, turn: Turn, request: codec.ConnectRequest) -> bytes:
-        names = self._connecting.connect(turn, request)
-        if not names:
-            return self._connecting.result(turn, b"")
-        subs, channels = self._subscriptions.subscribe_all(names, request.subs or {})
-        turn.reply(self._connecting.result(turn, subs))
-        turn.command = 0
-        for channel in channels:
-            turn.subscribe(channel, None, b"")
-        return b""
+        def admit(turn: Turn, known: Identity, names: list[str]) -> bytes:
+            turn.identify(known)
+            if not names:
+                return self._connecting.result(turn, b"")
+            subs, channels = self._subscriptions.subscribe_all(names, request.subs or {})
+            turn.reply(self._connecting.result(turn, subs))
+            turn.command = 0
+            for channel in channels:
+                turn.subscribe(channel, None, b"")
+            return b""
+
+        return self._connecting.connect(turn, request, admit)
 
     def _call(self, turn: Turn, request: codec.DataRequest) -> bytes:
-        if self._rpc is None:
+        rpc, client, command = self._rpc, turn.client, turn.command
+        if rpc is None:
             raise refuse(ErrorCode.NOT_AVAILABLE)
-        data = bytes(request.data)
+        known, data = turn.known, bytes(request.data)
+        answer = attempt(lambda: rpc(client, known, request.method, data, command))
+        if not isawaitable(answer):
+            return _called(answer)
+        if len(self._tasks) >= CALLS_WAITING_MAX:
+            drop(answer)
+            raise refuse(ErrorCode.TOO_MANY_REQUESTS)
+        task = asyncio.ensure_future(answer)
+        self._tasks.add(task)
+        task.add_done_callback(lambda _: self._answer_call(task, client, command))
+        return b""
+
+    def _answer_call(self, task: "asyncio.Future[object]", client: int, command: int) -> None:
+        """Reply to a call that took its time; the client's other commands did not wait for it."""
+        self._tasks.discard(task)
         try:
-            answer = self._rpc(turn.client, turn.known, request.method, data, turn.command)
-        except Exception as error:
-            if not hasattr(error, "code"):
-                log.exception("rpc %r", request.method)
-                raise refuse(ErrorCode.INTERNAL) from None
-            raise refusal(error) from None
-        if answer is None:
-            return b""
-        if not isinstance(answer, bytes):
-            raise refusal(answer)
-        return b'"rpc":{"data":%b}' % codec.one_line(answer) if answer else b'"rpc":{}'
+            result = _called(attempt(task.result))
+        except CommandError as error:
+            result = codec.error(error.code, error.message, error.temporary)
+        if result:
+            self._clients.send(client, codec.reply(command, result))
 
     def reply(self, client: int, command: int, answer: object) -> None:
         """Answer a command for which rpc has returned None, as if it had returned this."""
@@ -242,25 +275,48 @@ class Centrifugo:
 
     # Waiting and ending
 
-    def _wait(self, message: ClientMessage) -> None:
-        """Keep a message until its client's token can be verified."""
+    def _suspend(self, rest: ClientMessage, command: int, suspended: Suspended) -> None:
+        """Keep the rest of a message until its command can go on."""
+        until = suspended.until
+        if self._wait(rest):
+            self._tasks.add(until)
+            until.add_done_callback(self._tasks.discard)
+            until.add_done_callback(lambda _: self._resume(rest.client, command, suspended.go_on))
+
+    def _wait(self, message: ClientMessage) -> bool:
+        """Keep a message behind what its client waits for; False if too many are kept."""
         if self._waiting_messages >= WAITING_MESSAGES_MAX:
             self._disconnect(message.client, disconnect(CloseCode.SERVER_ERROR))
-            return
+            return False
         self._waiting.setdefault(message.client, []).append(message)
         self._waiting_messages += 1
+        return True
 
-    def _resume(self, client: int) -> None:
+    def _resume(self, client: int, command: int, go_on: GoOn) -> None:
         messages = self._waiting.pop(client, [])
         self._waiting_messages -= len(messages)
+        if not messages:
+            return
         now = self._clock()
-        for number, message in enumerate(messages):
-            self._take(message, now, waited=number == 0)
+        turn = Turn(self._clients, self._recent, messages[0], now)
+        turn.command = command
+        self._answer(turn, messages[0], go_on)
+        for message in messages[1:]:
+            self._take(message, now)
 
     def _disconnect(self, client: int, error: DisconnectError) -> None:
         self._recent.keep(client, GONE)
         self._waiting_messages -= len(self._waiting.pop(client, []))
         self._clients.disconnect(client, error.code, error.reason)
+
+
+def _called(answer: object) -> bytes:
+    if answer is None:
+        return b""
+    if not isinstance(answer, bytes):
+        log.error("an rpc method answered with %s, not bytes", type(answer).__name__)
+        raise refuse(ErrorCode.INTERNAL)
+    return b'"rpc":{"data":%b}' % codec.one_line(answer) if answer else b'"rpc":{}'
 
 
 def _not_available(turn: Turn, request: codec.ChannelRequest) -> bytes:

@@ -4,12 +4,15 @@ That somebody is subscribed is known to the core only. So who may ask a channel 
 subscribe to it, and what a subscription token opened is kept with the identity.
 """
 
+from collections.abc import Callable
+
 from msgspec import json
 from msgspec.structs import replace
 
 from ngage.centrifugo import codec
+from ngage.centrifugo.asking import ask
 from ngage.centrifugo.clients import Channel, Channels, OnMessage
-from ngage.centrifugo.codes import CommandError, ErrorCode, disconnect, refusal, refuse
+from ngage.centrifugo.codes import CommandError, ErrorCode, disconnect, refuse
 from ngage.centrifugo.expiry import Expiries
 from ngage.centrifugo.namespaces import Namespaces
 from ngage.centrifugo.recovery import recover
@@ -140,7 +143,18 @@ class Subscriptions:
             text = data.decode()
         except UnicodeDecodeError:
             raise disconnect(CloseCode.BAD_REQUEST) from None
-        self._filter(turn, name, data)
+        self._find(name)
+        return self._filter(
+            turn,
+            name,
+            data,
+            lambda later, answer: self._publish(
+                later, name, answer if isinstance(answer, str) else text
+            ),
+        )
+
+    def _publish(self, turn: Turn, name: str, text: str) -> bytes:
+        known = turn.known
         info = codec.client_info(known.user, f"{turn.client:016x}", known.info)
         try:
             self._find(name).publish(text, info=info)
@@ -150,13 +164,16 @@ class Subscriptions:
 
     def send(self, turn: Turn, request: codec.DataRequest) -> bytes:
         """What a client sends to nobody: the hook's, or ignored. There is no reply."""
-        self._filter(turn, "", bytes(request.data))
-        return b""
+        return self._filter(turn, "", bytes(request.data), lambda later, answer: b"")
 
-    def _filter(self, turn: Turn, name: str, data: bytes) -> None:
-        answer = self._on_message and self._on_message(turn.known, name, data)
-        if getattr(answer, "code", 0):
-            raise refusal(answer)
+    def _filter(
+        self, turn: Turn, name: str, data: bytes, go_on: Callable[[Turn, object], bytes]
+    ) -> bytes:
+        """Ask the hook about what a client publishes, or (without a name) sends."""
+        hook, known = self._on_message, turn.known
+        if hook is None:
+            return go_on(turn, None)
+        return ask(turn, lambda: hook(known, name, data), go_on)
 
     def history(self, turn: Turn, request: codec.HistoryRequest) -> bytes:
         """Publications that are held, at most HISTORY_PUBLICATIONS_MAX, and the position."""

@@ -138,11 +138,6 @@ class Tokens:
         self._check(claims, now)
         return claims
 
-    def close(self) -> None:
-        """Fetch no more keys."""
-        if self._keys is not None:
-            self._keys.close()
-
     def _find_key(self, header: _Header, waited: bool) -> bytes | VerifyingKey:
         if header.alg in HMAC:
             if not self._secret:

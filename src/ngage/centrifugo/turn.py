@@ -12,7 +12,7 @@ class Turn:
     """Who sent it, and the replies, which leave together and before anything else for the client.
 
     command is the id of the one that is answered; its value 0 asks for no reply. now is in Unix
-    seconds. waited: keys were fetched for the first command.
+    seconds. waited: keys were fetched for the command.
     """
 
     __slots__ = (
@@ -21,13 +21,13 @@ class Turn:
     )
 
     def __init__(
-        self, clients: Clients, recent: Recent, message: ClientMessage, now: float, waited: bool
+        self, clients: Clients, recent: Recent, message: ClientMessage, now: float
     ) -> None:
         self.client = message.client
         self.address = message.address
         self.command = 0
         self.now = now
-        self.waited = waited
+        self.waited = False
         self.identity = recent.find(message.client)
         if self.identity is None and message.identity:
             self.identity = identity.decode(message.identity)

@@ -4,7 +4,9 @@ import pytest
 
 from ngage.checking import Given
 from ngage.errors import SettingsError
-from ngage.settings import ChannelOptions, Settings, live_changes, load
+from ngage.settings import ChannelOptions, NamespaceOptions, Settings, live_changes, load
+
+PEM = ("-----BEGIN PUBLIC KEY-----", "MFkw", "-----END PUBLIC KEY-----")
 
 
 def from_file(tmp_path: Path, text: str, environment: dict[str, str] | None = None) -> Settings:
@@ -36,6 +38,9 @@ def test_flag_wins_over_environment_over_file(tmp_path: Path) -> None:
         ("allowed_origins", "https://a.example, *", ("https://a.example", "*")),
         ("trusted_proxies", "10.0.0.0/8,::1", ("10.0.0.0/8", "::1/128")),
         ("allowed_origins", "", ()),
+        ("secret", "ab" * 32, "ab" * 32),
+        ("token_jwks_url", "https://a.example/keys", "https://a.example/keys"),
+        ("token_public_key", f"{PEM[0]}\\n{PEM[1]}\\n{PEM[2]}\\n", "\n".join(PEM)),
     ],
 )
 def test_text_becomes_a_value(key: str, text: str, value: object) -> None:
@@ -61,6 +66,9 @@ def test_text_becomes_a_value(key: str, text: str, value: object) -> None:
         ("allowed_origins", "a.example", "origins"),
         ("trusted_proxies", "10.0.0.1/8", "networks"),
         ("name", "tab\there", "printable ASCII"),
+        ("token_jwks_url", "file:///etc/passwd", "an address like https"),
+        ("token_public_key", "ssh-rsa AAAA", "a public key in PEM"),
+        ("namespace_subscribe", "all", "one of anybody, users, token"),
     ],
 )
 def test_error_names_key_value_source_and_range(key: str, text: str, accepted: str) -> None:
@@ -71,10 +79,20 @@ def test_error_names_key_value_source_and_range(key: str, text: str, accepted: s
     assert "\n" not in str(error.value)
 
 
-def test_a_secret_is_not_in_the_error() -> None:
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("API_KEY", "geheim\N{SNOWMAN}"),
+        ("TOKEN_HMAC_SECRET", "geheim"),
+        ("SECRET", "geheim"),
+        ("SECRET", "abcdef"),
+    ],
+)
+def test_a_secret_is_not_in_the_error(key: str, text: str) -> None:
     with pytest.raises(SettingsError) as error:
-        load([], {"NGAGE_API_KEY": "geheim\N{SNOWMAN}"})
-    assert "geheim" not in str(error.value)
+        load([], {f"NGAGE_{key}": text})
+    assert key.lower() in str(error.value)
+    assert text not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +111,11 @@ def test_a_secret_is_not_in_the_error() -> None:
         ("channels.stage.lagg = 'ring'", "did you mean lag"),
         ("channels.stage.lag = 'drop'", "one of latest, keyframe, ring, reliable"),
         ("channels.stage.history = 1", "from 2 to"),
+        ("namespaces = 1", "tables [namespaces.NAME]"),
+        ("namespaces.chat = 1", "namespaces.chat"),
+        ("namespaces.chat.publisch = 'users'", "did you mean publish"),
+        ("namespaces.chat.publish = 'all'", "one of nobody, users, anybody"),
+        ("namespaces.chat.history = 1", "true or false"),
     ],
 )
 def test_file_is_checked(tmp_path: Path, line: str, named: str) -> None:
@@ -118,6 +141,17 @@ def test_declared_channel_takes_the_rest_from_the_defaults(tmp_path: Path) -> No
     assert settings.channel_options("other") == ChannelOptions(history=64, tick_ms=100)
 
 
+def test_declared_namespace_takes_the_rest_from_the_defaults(tmp_path: Path) -> None:
+    settings = from_file(
+        tmp_path,
+        'namespace_history = false\n[namespaces.chat]\npublish = "users"\n',
+        {"NGAGE_NAMESPACE_RECOVERY": "cache"},
+    )
+    rest = {"history": False, "recovery": "cache"}
+    assert settings.namespaces == {"chat": NamespaceOptions(publish="users", **rest)}
+    assert settings.namespace_defaults() == NamespaceOptions(**rest)
+
+
 def test_arguments_are_checked() -> None:
     with pytest.raises(SettingsError, match="argument"):
         Settings(shards=-1)
@@ -132,7 +166,9 @@ def test_admin_beyond_loopback_needs_a_key(admin: str) -> None:
 
 def test_reload_takes_what_is_live_and_names_the_rest() -> None:
     old = Settings(shards=1, api_key="old", drain_seconds=1)
-    new = Settings(shards=2, api_key="new", drain_seconds=1, channels={"a": ChannelOptions()})
+    tables = {"channels": {"a": ChannelOptions()}, "namespaces": {"b": NamespaceOptions()}}
+    new = Settings(shards=2, api_key="new", drain_seconds=1, **tables)
     applied, waiting = live_changes(old, new)
-    assert (applied.shards, applied.api_key, list(applied.channels)) == (1, "new", ["a"])
+    assert (applied.shards, applied.api_key) == (1, "new")
+    assert (list(applied.channels), list(applied.namespaces)) == (["a"], ["b"])
     assert waiting == ["shards"]

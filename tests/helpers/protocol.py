@@ -53,6 +53,7 @@ class FakeChannel:
         return self.position
 
     def push_log(self) -> int:
+        assert self.options.lag != "keyframe", "video as JSON"
         if self.name == "one:many":
             raise ChannelLimitError("no more channels")
         return 0
@@ -119,6 +120,7 @@ class FakeClients:
         self.send(client, codec.reply(command, b'"subscribe":{%b}' % codec.joined(result, missed)))
 
     def unsubscribe(self, client: int, channel: Any) -> None:
+        channel.push_log()
         self.subscribed.discard((client, channel.name))
 
     def disconnect(self, client: int, code: int, reason: str) -> None:

@@ -35,6 +35,8 @@ from ngage.limits import (
     TTL_SECONDS_MAX,
 )
 
+KEYFRAME = "keyframe"
+
 
 class Subscriptions:
     """Answers what a connected client asks of channels; raises what the codes module has."""
@@ -103,7 +105,7 @@ class Subscriptions:
         """End a subscription; one that is not there has ended already."""
         name = _required(request.channel)
         channel = self._channels.channels.get(name)
-        if channel is not None:
+        if channel is not None and channel.options.lag != KEYFRAME:
             turn.unsubscribe(channel)
         self._expiries.remove(turn.client, name)
         if turn.known.granted:
@@ -143,7 +145,7 @@ class Subscriptions:
             text = data.decode()
         except UnicodeDecodeError:
             raise disconnect(CloseCode.BAD_REQUEST) from None
-        self._find(name)
+        self._shown(name)
         return self._filter(
             turn,
             name,
@@ -157,7 +159,7 @@ class Subscriptions:
         known = turn.known
         info = codec.client_info(known.user, f"{turn.client:016x}", known.info)
         try:
-            self._find(name).publish(text, info=info)
+            self._shown(name).publish(text, info=info)
         except PublicationError:
             raise refuse(ErrorCode.BAD_REQUEST) from None
         return b'"publish":{}'
@@ -181,7 +183,7 @@ class Subscriptions:
         self._admit(turn, name)
         if not self._namespaces.options(name).history:
             raise refuse(ErrorCode.NOT_AVAILABLE)
-        channel = self._find(name)
+        channel = self._shown(name)
         position = channel.position
         since = request.since
         if since is not None and since.epoch not in {"", position.epoch}:
@@ -219,13 +221,18 @@ class Subscriptions:
 
     def _open(self, name: str) -> Channel:
         """The channel, with a log that can be subscribed to."""
-        channel = self._find(name)
-        if channel.options.lag == "keyframe":
-            raise refuse(ErrorCode.NOT_AVAILABLE)
+        channel = self._shown(name)
         try:
             channel.push_log()
         except ChannelLimitError:
             raise refuse(ErrorCode.LIMIT_EXCEEDED) from None
+        return channel
+
+    def _shown(self, name: str) -> Channel:
+        """The channel, if its publications are for this protocol: video is not."""
+        channel = self._find(name)
+        if channel.options.lag == KEYFRAME:
+            raise refuse(ErrorCode.NOT_AVAILABLE)
         return channel
 
     def _find(self, name: str) -> Channel:

@@ -39,7 +39,8 @@ def world() -> World:
     here.edge.channel("news")
     here.edge.channel("one:many")
     here.edge.channel("last:none")
-    here.edge.channel("film", lag="keyframe")
+    here.edge.channel("film", lag="keyframe").subscribers = 3
+    here.edge.channel("open:film", lag="keyframe")
     here.edge.channel("mixed").publish("no json")
     here.edge.channel("mixed").publish(b"\x00\xff")
     here.edge.channel("mixed").publish('{"a":\n 1}')
@@ -145,6 +146,7 @@ REPLIES: list[tuple[str, dict[str, object], bytes]] = [
     # unsubscribe
     ("unsubscribe", {"channel": "stage"}, b'"unsubscribe":{}'),
     ("unsubscribe", {"channel": "none"}, b'"unsubscribe":{}'),
+    ("unsubscribe", {"channel": "film"}, b'"unsubscribe":{}'),
     # publish
     ("publish", {"channel": "open:new", "data": {"a": 1}}, b'"publish":{}'),
     (
@@ -157,6 +159,11 @@ REPLIES: list[tuple[str, dict[str, object], bytes]] = [
         "publish",
         {"channel": "open:new", "data": "x" * 20_000},
         b'"error":{"code":107,"message":"bad request"}',
+    ),
+    (
+        "publish",
+        {"channel": "open:film", "data": 1},
+        b'"error":{"code":108,"message":"not available"}',
     ),
     # history
     ("history", {"channel": "stage"}, b'"history":{"epoch":"0a1b2c3d","offset":5}'),
@@ -197,6 +204,11 @@ REPLIES: list[tuple[str, dict[str, object], bytes]] = [
         b'"history":{%b,"epoch":"0a1b2c3d","offset":3}' % MIXED,
     ),
     ("history", {"channel": "shut:1"}, b'"error":{"code":108,"message":"not available"}'),
+    (
+        "history",
+        {"channel": "film", "limit": 1},
+        b'"error":{"code":108,"message":"not available"}',
+    ),
     ("history", {"channel": "none"}, b'"error":{"code":102,"message":"unknown channel"}'),
     ("history", {"channel": "$secret"}, b'"error":{"code":103,"message":"permission denied"}'),
     # presence
@@ -209,6 +221,11 @@ REPLIES: list[tuple[str, dict[str, object], bytes]] = [
         "presence_stats",
         {"channel": "counted"},
         b'"presence_stats":{"num_clients":7,"num_users":5}',
+    ),
+    (
+        "presence_stats",
+        {"channel": "film"},
+        b'"presence_stats":{"num_clients":3,"num_users":3}',
     ),
     ("presence_stats", {"channel": "news"}, b'"presence_stats":{}'),
     ("presence_stats", {"channel": "shut:1"}, b'"error":{"code":108,"message":"not available"}'),

@@ -257,21 +257,19 @@ class Centrifugo:
     def _answer_call(self, task: "asyncio.Future[object]", client: int, command: int) -> None:
         """Reply to a call that took its time; the client's other commands did not wait for it."""
         self._tasks.discard(task)
+        self._reply_later(client, command, lambda: attempt(task.result))
+
+    def reply(self, client: int, command: int, answer: object) -> None:
+        """Answer a command for which rpc has returned None, as if it had returned this."""
+        self._reply_later(client, command, lambda: answer)
+
+    def _reply_later(self, client: int, command: int, answer: Callable[[], object]) -> None:
         try:
-            result = _called(attempt(task.result))
+            result = _called(answer())
         except CommandError as error:
             result = codec.error(error.code, error.message, error.temporary)
         if result:
             self._clients.send(client, codec.reply(command, result))
-
-    def reply(self, client: int, command: int, answer: object) -> None:
-        """Answer a command for which rpc has returned None, as if it had returned this."""
-        if isinstance(answer, bytes):
-            member = b'"rpc":{"data":%b}' % codec.one_line(answer)
-        else:
-            refused = refusal(answer)
-            member = codec.error(refused.code, refused.message, refused.temporary)
-        self._clients.send(client, codec.reply(command, member))
 
     # Waiting and ending
 

@@ -79,7 +79,7 @@ class _Daemon:
             *(edge, lambda: lifecycle.phase, __version__),
             events=lambda: venue.events,
             secret=secret,
-            figures=lambda: venue.figures(),
+            figures=venue.figures,
         )
         predecessor, callers = _take_over(handover, edge) if handover else (None, [])
         self._protocol = protocol = venue.protocol(secret, version=f"ngage {__version__}")

@@ -39,7 +39,7 @@ def test_nobody_is_led_by_results_that_show_after_voting(event, open_page):
     assert page.locator("#bars .share").all_inner_texts() == ["", ""]
 
 
-def test_it_counts_as_nobody_and_keeps_no_ticket(event, open_page):
+def test_it_is_no_viewer_and_leaves_the_ticket_of_one_alone(event, open_page):
     page = open_page(event.stage_url)
     page.get_by_text("Join in").wait_for()
     assert page.evaluate("Object.keys(localStorage)") == []

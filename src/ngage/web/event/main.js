@@ -36,7 +36,10 @@ const client = new Centrifugo(`${scheme}//${location.host}/connection/websocket`
 const show = new Show(id, client, clock);
 const ballots = new Ballots(id, client);
 const tabs = new Tabs(element("tabs"), "(min-width: 60rem)", ["polls"]);
-const picture = new Picture(show, clock, () => tickets.load());
+const picture = new Picture(show, clock, {
+  ticket: () => tickets.load(),
+  acknowledge: (cue) => client.rpc("cue.ack", { event: id, cue }).catch(() => {}),
+});
 const polls = new Polls({
   show, ballots, clock,
   isOnline: () => client.state === "connected",

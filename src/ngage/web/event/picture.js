@@ -14,13 +14,15 @@ const WAITING = {
 };
 
 export class Picture {
-  constructor(show, clock, ticket) {
+  // `acknowledge(cue)`: a cue that asks for it has been shown.
+  constructor(show, clock, { ticket, acknowledge }) {
     this.show = show;
     this.clock = clock;
     this.ticket = ticket;
     this.watch = null;
     this.stage = element("stage");
     captionCues(this.stage, element("caption"));
+    this.stage.addEventListener("cue", ({ detail: { data } }) => data?.ack && acknowledge(data.id));
     element("fullscreen").hidden = !this.stage.requestFullscreen;
     element("fullscreen").addEventListener("click", () => this.watch.toggleFullscreen());
     element("sound").addEventListener("click", () => {

@@ -119,11 +119,15 @@ export class PollCard {
 
   // Milliseconds until this viewer cannot vote any more; null where nothing says so.
   get leftMs() {
-    const { closes, window_ms: windowMs } = this.poll;
-    const ends = [];
-    if (closes) ends.push(closes - this.context.clock.now());
-    if (windowMs) ends.push(windowMs - this.context.ballots.elapsedMs(this.id));
-    return ends.length ? Math.min(...ends) : null;
+    const { closes } = this.poll;
+    const left = Math.min(this.windowMs, closes ? closes - this.context.clock.now() : Infinity);
+    return left === Infinity ? null : left;
+  }
+
+  // The same of the viewer's own timeline. When voting ends for all, the server knows best.
+  get windowMs() {
+    const { window_ms: windowMs } = this.poll;
+    return windowMs ? windowMs - this.context.ballots.elapsedMs(this.id) : Infinity;
   }
 
   get isOut() {
@@ -134,9 +138,8 @@ export class PollCard {
     const { phase } = this.context.show.state;
     const isOff = phase === "paused" || phase === "ended";
     if (this.poll.state !== "open" || isOff || this.isOut) return false;
-    const { leftMs } = this;
     const hasVoted = this.own.length > 0;
-    return (leftMs === null || leftMs > 0) && !(this.poll.final && hasVoted);
+    return this.windowMs > 0 && !(this.poll.final && hasVoted);
   }
 
   get result() {

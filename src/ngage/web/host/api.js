@@ -3,6 +3,9 @@
 // Methods about the event itself call it `id`, all others `event`.
 const BY_ID = /^event_/;
 
+// A browser may begin to read a file only after the click.
+const SAVED_MS = 10_000;
+
 export class ApiError extends Error {}
 
 export class Api {
@@ -34,7 +37,7 @@ export class Api {
     link.href = url;
     link.download = `${this.event}-${poll}.${kind}`;
     link.click();
-    URL.revokeObjectURL(url);
+    setTimeout(() => URL.revokeObjectURL(url), SAVED_MS);
   }
 
   async fetch(path, options = {}) {

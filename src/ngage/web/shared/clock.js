@@ -2,7 +2,7 @@
 
 export class Clock {
   constructor() {
-    this.aheadMs = 0;
+    this.aheadMs = null;
     this.roundTripMs = Infinity;
   }
 
@@ -13,14 +13,15 @@ export class Clock {
     this.aheadMs = serverMs + roundTripMs / 2 - steadyNow();
   }
 
-  // Something that the server wrote then: it cannot be earlier.
+  // What the server wrote a moment ago: of many such, the one that came fastest tells best.
   since(serverMs) {
     if (this.roundTripMs < Infinity) return;
-    this.aheadMs = Math.max(this.aheadMs, serverMs - steadyNow());
+    this.aheadMs = Math.max(this.aheadMs ?? -Infinity, serverMs - steadyNow());
   }
 
+  // Until the server has told, the browser's clock has to do.
   now() {
-    return steadyNow() + this.aheadMs;
+    return steadyNow() + (this.aheadMs ?? 0);
   }
 }
 

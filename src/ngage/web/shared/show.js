@@ -20,7 +20,7 @@ export class Show extends EventTarget {
   }
 
   take({ t, viewers, polls = {}, reactions = [] }, isOld) {
-    this.clock.since(t);
+    if (!isOld) this.clock.since(t);
     this.viewers = viewers ?? this.viewers;
     for (const [poll, tally] of Object.entries(polls)) this.tallies.set(Number(poll), tally);
     this.dispatchEvent(new Event("tally"));

@@ -1,5 +1,5 @@
 // The screen in the hall: what is voted on, how to take part, and what the crowd feels. It is read
-// from far away, touched by nobody, and counts as no viewer.
+// from far away, touched by nobody, and asks to be counted as no viewer.
 
 import { shareOf, stretch } from "../shared/bars.js";
 import { Centrifugo } from "../shared/centrifugo.js";

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.daemon import Daemon
-from tests.helpers.stub_edge import StubEdge
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -47,10 +46,10 @@ def show(running):
 
 
 @pytest.fixture(scope="module")
-def backend() -> Iterator[StubEdge]:
-    """An edge with events: tests.helpers.events says what is needed of it."""
-    with StubEdge() as edge:
-        yield edge
+def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """An edge with events."""
+    with Daemon("--data", str(tmp_path_factory.mktemp("data"))) as daemon:
+        yield daemon
 
 
 @pytest.fixture(params=["mse", "webcodecs"])

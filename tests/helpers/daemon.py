@@ -134,6 +134,12 @@ class Daemon:
         headers = {"X-API-Key": key} if key else {}
         return httpx.post(f"{self.admin}/api/{method}", json=body, headers=headers, trust_env=False)
 
+    def do(self, method: str, body: object) -> Any:
+        """The result of a call of the server API."""
+        answer = self.api(method, body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["result"]
+
     def metrics(self) -> dict[str, float]:
         """Every sample of /metrics: `name` or `name{label="value"}` -> value."""
         samples = {}

@@ -1,7 +1,6 @@
-"""An edge with events for the tests of their pages: what they need of it, whoever it is.
+"""An edge with events, for the tests of their pages.
 
-`backend` has `address` of the public listener and `api(method, body)` of the server API. Between
-page and server everything can be held back or cut, so that no server has to misbehave.
+Between page and server everything can be held back or cut, so that no server has to misbehave.
 """
 
 import itertools
@@ -18,19 +17,21 @@ class Event:
     def __init__(self, backend, title="Night of the Stars", video=None):
         self.backend = backend
         self.id = f"event-{next(_numbers)}"
-        made = backend.api("event_create", {"id": self.id, "title": title, "video": video})
+        made = backend.do("event_create", {"id": self.id, "title": title, "video": video})
         self.url, self.host_url = made["audience_url"], made["host_url"]
         self.stage_url = self.url.replace("/e/", "/stage/")
-        self.backend.api("event_phase", {"id": self.id, "phase": "live"})
+        self.backend.do("event_phase", {"id": self.id, "phase": "live"})
 
     def api(self, method, **body):
         name = "id" if method.startswith("event_") else "event"
-        return self.backend.api(method, {name: self.id, **body})
+        return self.backend.do(method, {name: self.id, **body})
 
-    def poll(self, title="Which song?", choices=("Northern Lights", "Paper Planes"), **more):
+    def poll(
+        self, title="Which song?", choices=("Northern Lights", "Paper Planes"), at_us=None, **more
+    ):
         """A poll that is open: its number."""
         made = self.api("poll_create", title=title, choices=list(choices), **more)
-        self.api("poll_open", poll=made["poll"]["id"])
+        self.api("poll_open", poll=made["poll"]["id"], at_us=at_us)
         return made["poll"]["id"]
 
 

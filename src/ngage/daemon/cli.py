@@ -31,6 +31,7 @@ VALUES = {
     "listen": ("HOST:PORT", "where clients connect (default 127.0.0.1:8080; port 0: a free one)"),
     "admin": ("HOST:PORT", "server API, health, metrics (default 127.0.0.1:8081)"),
     "studio": ("HOST:PORT", "where ngage-studio pushes live video (default: nowhere)"),
+    "data": ("DIR", "where events, votes and the secret are kept (default: no events)"),
     "shards": ("N", "I/O threads (default 0: as many as cores and descriptor limit ask for)"),
     "backend": ("NAME", "how to send: auto, epoll or io_uring (default auto)"),
     "max-connections": ("N", "connections to make room for (default 0: what fits)"),

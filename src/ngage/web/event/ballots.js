@@ -82,6 +82,7 @@ export class Ballots extends EventTarget {
     const record = this.of(poll);
     for (let failures = 0; ; failures++) {
       const { wanted } = record;
+      if (!wanted) break; // learned meanwhile that it counts
       const refusal = await this.ask(poll, wanted);
       if (refusal?.isTemporary) {
         // Without a connection there is nobody to ask: assert() goes on.

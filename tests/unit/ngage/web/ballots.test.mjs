@@ -59,6 +59,16 @@ test("without an answer the same vote goes out again, with the same time", async
   assert.deepEqual(client.asked[1].data, client.asked[0].data);
 });
 
+test("a vote that the server tells of before it answers is settled", async () => {
+  ballots.vote(7, [0]);
+  ballots.learn({ 7: { seq: 1, choices: [0] } });
+  await client.accept();
+  assert.equal(client.asked.length, 1);
+  assert.ok(!ballots.isPending(7));
+  ballots.vote(7, [1]);
+  assert.deepEqual(client.votes.at(-1), [2, [1]]);
+});
+
 test("a server that says how long to wait is obeyed", async () => {
   ballots.vote(7, [0]);
   await client.refuse(4008, "too fast: try again in 3000 ms", true);

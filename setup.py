@@ -11,6 +11,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 CORE = Path("src/ngage_core")
+PROCESSORS = len(os.sched_getaffinity(0))
 WARNINGS = ["-Wall", "-Wextra"]
 SANITIZE = "-fsanitize=address,undefined"
 FLAVOURS = {
@@ -52,18 +53,23 @@ extensions = [
     if not (planted and source.stem == "swarm")  # the crowd is no part of an edge
 ]
 
-setup(
-    ext_modules=cythonize(
-        extensions,
-        build_dir=f"build/cython-{flavour}{planted and '-plant-' + planted}",
-        compiler_directives={
-            "language_level": 3,
-            "boundscheck": flavour != "release",
-            "wraparound": False,
-            "initializedcheck": flavour != "release",
-            "cdivision": True,
-            "auto_pickle": False,
-            "embedsignature": True,
-        },
+# Cython's workers import this file where processes are not forked.
+if __name__ == "__main__":
+    setup(
+        ext_modules=cythonize(
+            extensions,
+            # A planted bug is a macro of the C compiler: the C itself is that of the release.
+            build_dir=f"build/cython-{flavour}",
+            nthreads=PROCESSORS,
+            compiler_directives={
+                "language_level": 3,
+                "boundscheck": flavour != "release",
+                "wraparound": False,
+                "initializedcheck": flavour != "release",
+                "cdivision": True,
+                "auto_pickle": False,
+                "embedsignature": True,
+            },
+        ),
+        options={"build_ext": {"parallel": PROCESSORS}},
     )
-)

@@ -243,7 +243,7 @@ async def test_a_drain_lets_answers_finish_and_closes_the_idle() -> None:
             slow.send(slow.get("/long"))
             await eventually(lambda: edge.stats()["blocked"] == 1, "the answer is stuck")
             idle.ask("/a")  # and so the shard has read the others
-            draining = asyncio.ensure_future(edge.drain(10))
+            draining = asyncio.ensure_future(edge.drain(50))
             assert await asyncio.to_thread(idle.read_to_end) == b""
             assert await asyncio.to_thread(begun.read_refusal) == 503
             answer = await asyncio.to_thread(slow.read_answer)

@@ -37,8 +37,8 @@ def edge(
 ) -> Iterator[Daemon]:
     config: Path = tmp_path_factory.mktemp("lag") / "edge.toml"
     config.write_text("".join(f'[channels.{lag}]\nlag = "{lag}"\n{bound}\n' for lag in POLICIES))
-    arguments = ["--config", str(config), *settings(send_buffer_bytes=16384)]
-    with Daemon(*arguments, "--backend", request.param) as daemon:
+    numbers = settings(send_buffer_bytes=16384, close_timeout_seconds=60)
+    with Daemon("--config", str(config), *numbers, "--backend", request.param) as daemon:
         yield daemon
 
 

@@ -194,8 +194,9 @@ def test_quick_publishes_to_an_edge(tmp_path: Path) -> None:
 
 
 def test_metrics_are_served_meanwhile() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        place = f"127.0.0.1:{free.getsockname()[1]}"
+    # Connections that are made meanwhile take no port of this address.
+    with socket.create_server(("127.100.0.1", 0)) as free:
+        place = f"127.100.0.1:{free.getsockname()[1]}"
     with Daemon() as daemon:
         arguments = quick(f"{daemon.url}/ws/stage", "--metrics", place, "--publish", daemon.admin)
         with running(*arguments) as run:

@@ -10,6 +10,13 @@ ASAN := build/asan/lib
 CORE := $(wildcard src/ngage_core/*.py* src/ngage_core/*.pxd src/ngage_core/include/*.h)
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
+# Most of a test is waiting. The tests of a file stay in one worker, for what they share, and those
+# directories come first whose files take longest.
+SPREAD := -n $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder
+# A whole suite: what drives a browser, one after the other, for two at a time have too little of a
+# small machine; beside it the rest; then what needs the machine to itself.
+SUITE = $(MAKE) --no-print-directory -j 2 -O suite-browser suite-rest MARKED="$(1)" \
+    && $(PYTEST) -m "$(1) and alone" tests
 CONFORMANCE ?= ../shared/tools/conformance.sh
 export CONFORMANCE
 
@@ -18,6 +25,7 @@ export CONFORMANCE
 .SUFFIXES:
 
 .PHONY: help setup build demo test lint bench peers million asan conformance ci clean
+.PHONY: suite-browser suite-rest
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -29,8 +37,8 @@ build: $(STAMPS)/build ## the compiled core and ngage itself, in .venv
 demo: $(STAMPS)/video ## a live event on this machine, until Ctrl-C
 	@$(BIN)/ngage-edge --demo
 
-test: $(STAMPS)/test ## the test suite
-	$(PYTEST) tests
+test: $(STAMPS)/test ## the test suite; WORKERS=2 take what drives no browser
+	$(call SUITE,not slow and not conformance)
 
 lint: $(STAMPS)/lint ## style, types, shell scripts
 	$(BIN)/ruff check .
@@ -48,17 +56,18 @@ peers: $(STAMPS)/peers ## other broadcast servers beside ngage, into bench/RESUL
 million: $(STAMPS)/build ## a million fans beside the floor, as root; N=, WRITE=1 for RESULTS.md
 	$(BIN)/python -m bench.scale --fans $(or $(N),1000000) $(if $(WRITE),--write)
 
+SANITIZED = env \
+    LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+    ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
+    PYTHONPATH=$(ASAN) HYPOTHESIS_PROFILE=short $(PYTEST) -p no:cacheprovider
+OF_CORE := not browser and not slow and not conformance and not memory
+NOT_OF_CORE := mobsim capacity rtmp rtmp_peers studio studio_command renditions hls peers levers
+TESTS_OF_CORE := $(NOT_OF_CORE:%=--ignore tests/integration/test_%.py) \
+    tests/unit/ngage_core tests/property tests/faults tests/integration
+
 asan: $(STAMPS)/test $(STAMPS)/asan ## the tests of the core, on one built with ASan and UBSan
-	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
-	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
-	PYTHONPATH=$(ASAN) HYPOTHESIS_PROFILE=short $(PYTEST) -p no:cacheprovider \
-	    -m "not browser and not slow and not conformance and not memory" \
-	    --ignore tests/integration/test_mobsim.py --ignore tests/integration/test_capacity.py \
-	    --ignore tests/integration/test_rtmp.py --ignore tests/integration/test_rtmp_peers.py \
-	    --ignore tests/integration/test_studio.py --ignore tests/integration/test_studio_command.py \
-	    --ignore tests/integration/test_renditions.py --ignore tests/integration/test_hls.py \
-	    --ignore tests/integration/test_peers.py --ignore tests/integration/test_levers.py \
-	    tests/unit/ngage_core tests/property tests/faults tests/integration
+	$(SANITIZED) $(SPREAD) -m "$(OF_CORE) and not alone" $(TESTS_OF_CORE)
+	$(SANITIZED) -m "$(OF_CORE) and alone" $(TESTS_OF_CORE)
 
 conformance: $(STAMPS)/test ## the Autobahn cases; CONFORMANCE=its runner, TIER=quick|limits|full
 	$(PYTEST) -m conformance tests/conformance
@@ -69,7 +78,13 @@ ci: ## what every commit must pass
 	$(MAKE) lint
 	$(MAKE) asan
 	$(MAKE) $(STAMPS)/test
-	$(PYTEST) -m "not slow" tests
+	$(call SUITE,not slow)
+
+suite-browser:
+	$(PYTEST) -m "$(MARKED) and browser" tests
+
+suite-rest:
+	$(PYTEST) $(SPREAD) -m "$(MARKED) and not browser and not alone" tests
 
 clean: ## remove whatever these targets made
 	rm -rf build dist $(STAMPS) $(VENV) tests/node/node_modules src/*.egg-info

@@ -57,6 +57,7 @@ def accounted(swarm: Swarm) -> int:
     return counters["received"] + counters["told"]
 
 
+@pytest.mark.alone
 def test_twenty_thousand_miss_nothing(daemon: Daemon) -> None:
     sizes = [48, 125, 126, 128, 1000] * 4
     with crowd(daemon, 20_000) as swarm:

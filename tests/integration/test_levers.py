@@ -17,6 +17,7 @@ FANS, ROUNDS = 500, 1
 LEVERS = ("ring", "fixed", "shuffled", "touch", "prefetch")
 
 
+@pytest.mark.alone
 @pytest.mark.memory
 @pytest.mark.timeout(120)
 def test_every_way_of_sending_is_complete(tmp_path: Path) -> None:

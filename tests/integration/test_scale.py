@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 FEW = 5000
 COMMAND = [sys.executable, "-m", "bench.scale", "--smoke", "--restart"]
 
-pytestmark = pytest.mark.memory
+pytestmark = [pytest.mark.memory, pytest.mark.alone]
 
 
 def sysctls() -> dict[str, str]:

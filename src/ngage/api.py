@@ -112,6 +112,12 @@ class Edge:
         return f"ws://{join_address(*self._address)}"
 
     @property
+    def public_url(self) -> str:
+        """Where people find the public listener: what the settings say, else its address."""
+        given = self.settings.public_url.rstrip("/")
+        return given or f"http://{join_address(*self._address)}"
+
+    @property
     def connections(self) -> int:
         """Connections open now."""
         return self._started.engine.counters()["connections"]

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ngage import qr
-from ngage.options import join_address
 
 if TYPE_CHECKING:
     from ngage.api import Edge
@@ -64,13 +63,12 @@ def serve_pages(edge: "Edge", channel: str) -> None:
     edge.serve("/", document("index.html", channel=channel), DOCUMENT, HEADERS)
 
 
-def serve_event_pages(edge: "Edge", id: str, title: str, audience_url: str = "") -> None:
+def serve_event_pages(edge: "Edge", id: str, title: str) -> None:
     """Put the pages of one event in place, or anew with another title; after serve_assets().
 
-    `audience_url` is what the stage screen shows and its QR code holds; without one it is /e/ID at
-    the address that the edge listens on.
+    The stage screen shows where the audience finds /e/ID, and has a QR code of it.
     """
-    url = audience_url or f"http://{join_address(*edge.address)}/e/{id}"
+    url = f"{edge.public_url}/e/{id}"
     values = {"event": id, "title": title, "url": url}
     edge.serve(f"/e/{id}", document("event/index.html", **values), DOCUMENT, HEADERS)
     edge.serve(f"/stage/{id}", document("stage/index.html", **values), DOCUMENT, HEADERS)

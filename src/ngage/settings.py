@@ -123,6 +123,9 @@ class Settings:
     data: str = option(
         "", Text(4096), "directory of events, votes and the secret; empty: no events"
     )
+    public_url: str = option(
+        "", Url(), "where the audience finds the public listener; empty: its address", live=True
+    )
     event_tick_ms: int = option(250, Whole(20, 10000), "between tallies of an event")
 
     # What is served

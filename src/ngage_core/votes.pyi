@@ -92,6 +92,12 @@ class Votes:
     def set_clock(self) -> int:
         """Set it to the system's now; by how many milliseconds it went forth (or back)."""
 
+    def leave(self, leaving: bool) -> None:
+        """While it is set, votes of polls that are not open are refused as unavailable.
+
+        For when another process goes on with them: to a client "no such poll" is final.
+        """
+
     def event_fd(self, port: int) -> int:
         """An eventfd, readable when there may be answers; this object closes it in stop().
 

@@ -333,6 +333,9 @@ cdef class Votes:
         ng_store(&self.core.door.unix_offset_ms, offset)
         return step
 
+    def leave(self, bint leaving):
+        ng_store(&self.core.leaving, leaving)
+
     def event_fd(self, uint32_t port):
         cdef VotesPort *opened = self.port_numbered(port)
         cdef int64_t fd = self.event_fds[port]

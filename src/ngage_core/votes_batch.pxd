@@ -6,7 +6,7 @@ order when the poll's journal cannot be written.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 
-from ngage_core.atomic cimport ng_store
+from ngage_core.atomic cimport ng_load, ng_store
 from ngage_core.ballot cimport (
     Ballot, ballot_decide, ballot_record, ballot_show, ballot_undo, status_after_undo,
 )
@@ -16,8 +16,8 @@ from ngage_core.registers cimport Registers, registers_value
 from ngage_core.ring cimport Ring
 from ngage_core.sysio cimport pthread_t, sem_t, sys_now_ns
 from ngage_core.vote cimport (
-    VOTE_ACCEPTED, VOTE_BANNED, VOTE_DUPLICATE, VOTE_FINAL, VOTE_NO_POLL, VOTE_STATUSES, Vote,
-    VotesDoor, ack_push, wake_answered,
+    VOTE_ACCEPTED, VOTE_BANNED, VOTE_DUPLICATE, VOTE_FINAL, VOTE_NO_POLL, VOTE_STATUSES,
+    VOTE_UNAVAILABLE, Vote, VotesDoor, ack_push, wake_answered,
 )
 
 cdef enum VotesOrder:
@@ -67,6 +67,7 @@ cdef struct VotesThread:
     VotesCommand *commands[VOTES_COMMAND_RING]
     VotesCounters counters
     pthread_t thread
+    uint64_t leaving  # polls that are not here are with another process soon
     # The thread's own
     bint running
     uint32_t polls[BALLOTS_MAX]
@@ -101,7 +102,7 @@ cdef inline void decide(VotesThread *votes, const Vote *vote, uint32_t port) noe
     decision.vote = vote[0]
     decision.port = port
     if ballot == NULL:
-        decision.status = VOTE_NO_POLL
+        decision.status = VOTE_UNAVAILABLE if ng_load(&votes.leaving) else VOTE_NO_POLL
     elif registers_value(&votes.bans, vote.voter):
         decision.status = VOTE_BANNED
     else:

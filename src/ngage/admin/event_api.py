@@ -36,7 +36,6 @@ from ngage.interaction.model import Event, Poll
 from ngage.interaction.questions import QuestionState
 from ngage.interaction.show import private
 from ngage.limits import ACTIONS_SHOWN_MAX, HOST_KEY_SECONDS
-from ngage.options import join_address
 
 Result = Mapping[str, object]
 Method = Callable[[Any, Request], Awaitable[Result | Response]]
@@ -338,7 +337,7 @@ class EventApi:
 
     def _links(self, name: str, request: Request) -> Result:
         """Where the audience goes, and hosts; a host key is not given to who has one already."""
-        links = {"audience_url": f"http://{join_address(*self._edge.address)}/e/{name}"}
+        links = {"audience_url": f"{self._edge.public_url}/e/{name}"}
         if not _host_event(request):
             key = hostkeys.mint(self._secret, name, int(time.time()) + HOST_KEY_SECONDS)
             links["host_url"] = f"{str(request.base_url).rstrip('/')}/host/{name}#key={key}"

@@ -51,6 +51,7 @@ class Venue:
         self._data = data
         self._titles: dict[str, str] = {}
         self._open = contextlib.AsyncExitStack()
+        edge.votes.leave(data is not None)  # until its polls are open
 
     def protocol(self, secret: bytes, *, version: str) -> Centrifugo:
         """The client protocol of this edge, with the methods of its events and the hooks."""
@@ -88,6 +89,7 @@ class Venue:
     async def stop(self) -> None:
         """Publish no more; what is to be kept is on the disk when this returns."""
         self.events = None
+        self._edge.votes.leave(True)
         await self._open.aclose()
         for name in self._titles:
             unserve_event_pages(self._edge, name)
@@ -133,6 +135,7 @@ class Venue:
             clock=self.clock,
         )
         await events.start()
+        self._edge.votes.leave(False)
         self._open.push_async_callback(events.stop)
         self.events = events
         log.info("%d events are kept in %s", len(events.all()), data.database.parent)

@@ -9,7 +9,7 @@ from ngage.pages import serve_assets, serve_event_pages, serve_pages, unserve_ev
 
 
 class Edge:
-    address = ("127.0.0.1", 8080)
+    public_url = "http://127.0.0.1:8080"
 
     def __init__(self):
         self.pages = {}
@@ -81,7 +81,8 @@ def test_a_title_is_text(edge):
 def test_the_stage_shows_where_the_audience_goes(edge):
     serve_event_pages(edge, "gala", "Gala")
     assert ">http://127.0.0.1:8080/e/gala<" in edge.pages["/stage/gala"][0]
-    serve_event_pages(edge, "gala", "Gala", "https://live.example/e/gala")
+    edge.public_url = "https://live.example"
+    serve_event_pages(edge, "gala", "Gala")
     assert ">https://live.example/e/gala<" in edge.pages["/stage/gala"][0]
     assert edge.pages["/stage/gala/qr.svg"][1] == "image/svg+xml"
 

@@ -20,6 +20,7 @@ from tests.oracle.votes import (
     LATE,
     NO_CHOICE,
     NO_POLL,
+    UNAVAILABLE,
     Record,
     Rules,
     Vote,
@@ -100,6 +101,9 @@ def test_what_comes_with_a_vote_goes_with_its_answer(votes: Votes) -> None:
 
 def test_a_poll_that_is_not_there(votes: Votes) -> None:
     assert told(votes, Vote(1, 1, 1), poll=8) == [NO_POLL]
+    votes.leave(True)
+    assert told(votes, Vote(1, 1, 1), poll=8) == [UNAVAILABLE]
+    votes.leave(False)
     votes.forget(POLL)
     assert told(votes, Vote(1, 1, 1)) == [NO_POLL]
     for call in (votes.tally, votes.close):

@@ -261,7 +261,7 @@ class Centrifugo:
 
     def reply(self, client: int, command: int, answer: object) -> None:
         """Answer a command for which rpc has returned None, as if it had returned this."""
-        self._reply_later(client, command, lambda: answer)
+        self._reply_later(client, command, lambda: attempt(lambda: answer))
 
     def _reply_later(self, client: int, command: int, answer: Callable[[], object]) -> None:
         try:

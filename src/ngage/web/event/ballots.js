@@ -80,9 +80,9 @@ export class Ballots extends EventTarget {
     if (this.sending.has(poll)) return;
     this.sending.add(poll);
     const record = this.of(poll);
-    for (let failures = 0; ; failures++) {
+    // What is learnt meanwhile may leave nothing to send.
+    for (let failures = 0; record.wanted; failures++) {
       const { wanted } = record;
-      if (!wanted) break; // learned meanwhile that it counts
       const refusal = await this.ask(poll, wanted);
       if (refusal?.isTemporary) {
         // Without a connection there is nobody to ask: assert() goes on.
@@ -90,7 +90,7 @@ export class Ballots extends EventTarget {
         await pause(refusal, failures);
         continue;
       }
-      if (!refusal) record.counted = { seq: wanted.seq, choices: wanted.choices };
+      if (!refusal) this.count(record, wanted);
       else if (record.counted?.seq !== wanted.seq && record.wanted === wanted) {
         record.refusal = { code: refusal.code, message: refusal.message };
       }
@@ -99,6 +99,10 @@ export class Ballots extends EventTarget {
       failures = -1;
     }
     this.sending.delete(poll);
+  }
+
+  count(record, { seq, choices }) {
+    if (seq >= (record.counted?.seq ?? 0)) record.counted = { seq, choices };
   }
 
   // null, or why not.

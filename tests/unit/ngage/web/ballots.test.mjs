@@ -103,6 +103,14 @@ test("a loss ends the trying, and a new connection asserts what was chosen", asy
   assert.deepEqual(client.votes, [[1, [0]], [1, [0]], [1, [0]]]);
 });
 
+test("what is learnt while a vote is under way is not undone by its answer", async () => {
+  ballots.vote(7, [0]);
+  ballots.learn({ 7: { seq: 4, choices: [1] } });
+  await client.accept();
+  assert.deepEqual(ballots.of(7).counted, { seq: 4, choices: [1] });
+  assert.ok(!ballots.isPending(7));
+});
+
 test("polls that are not open are not asserted", async () => {
   ballots.vote(7, [0]);
   await client.accept();

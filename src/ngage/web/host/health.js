@@ -36,11 +36,6 @@ export class Health {
     }
   }
 
-  viewers(viewers) {
-    if (!viewers) return;
-    this.figure("Viewers", count(viewers.unique));
-  }
-
   figure(name, text) {
     if (!this.rows.has(name)) {
       const value = make("dd", { className: "figure" });

@@ -76,7 +76,6 @@ function connect(audience) {
       chat.hold(hidden.held);
       viewers(hidden.viewers);
       const troubles = health.troubles(hidden.journal, hidden.health);
-      health.viewers(hidden.viewers);
       alarm("journal", troubles.join(" "));
       const isScored = ({ state, kind }) => kind === "quiz" && state === "closed";
       const scored = hidden.polls.filter(isScored).length;

@@ -1,5 +1,7 @@
 """The page of an event, as its audience uses it."""
 
+from itertools import pairwise
+
 import pytest
 
 from tests.helpers.axe import findings
@@ -10,6 +12,7 @@ pytestmark = pytest.mark.browser
 
 CHOICE = ".choice"
 SHARES = ".share"
+SMALL = {"width": 320, "height": 568}
 
 
 @pytest.fixture
@@ -261,10 +264,22 @@ def test_it_fits_and_is_accessible(event, open_page, screen):
         assert min(box["width"], box["height"]) >= 44
 
 
+def test_on_the_smallest_phone_one_thing_is_below_the_other(event, open_page):
+    event.poll("A question that is long enough to take three lines", ["Donaudampfschiff" * 3, "B"])
+    page = settled(open_page(event.url, lambda page: page.set_viewport_size(SMALL)))
+    page.get_by_role("tab", name="Chat").click()
+    parts = [".bar", "#stage", "#tabs", "#lines", "#composer", "#reactions"]
+    boxes = [page.locator(part).bounding_box() for part in parts]
+    for above, below in pairwise(boxes):
+        assert above["y"] + above["height"] <= below["y"] + 1
+    assert boxes[-1]["y"] + boxes[-1]["height"] <= SMALL["height"]
+    assert page.evaluate("document.documentElement.scrollWidth") == SMALL["width"]
+
+
 def test_a_question_appears_with_its_picture(demo, open_page):
     event = Event(demo, video="demo:video")
     page = settled(open_page(event.url))
-    until(page, "document.querySelector('video').currentTime > 0")
+    until(page, "window.ngage?.state === 'live' && ngage.rendition !== null")
     page.evaluate(
         """() => new MutationObserver((_, observer) => {
             window.appeared = document.querySelector("video").currentTime * 1e6;

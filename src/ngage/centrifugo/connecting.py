@@ -25,6 +25,7 @@ class _Data(Struct):
     """Of what an application sends along, the part that is for us."""
 
     ticket: str = ""
+    monitor: bool = False  # a screen in the hall, say: it is not counted as a viewer
 
 
 class Connecting:
@@ -57,7 +58,7 @@ class Connecting:
         if request.token:
             known, channels = self._from_token(turn, request)
         else:
-            known, channels = self._from_ticket(self._ticket(request.data), turn.now), []
+            known, channels = self._from_ticket(self._sent(request.data), turn.now), []
         hook = self._on_connect
         if hook is None:
             return admit(turn, known, channels)
@@ -75,10 +76,12 @@ class Connecting:
         lasts = int(turn.now) + VIEWER_TICKET_SECONDS
         ticket = tickets.mint(self._secret, known.voter, lasts, known.monitor)
         return (
-            b'"connect":{"client":"%016x","version":%b%b,"data":{"ticket":"%b","user":%b}%b%b}'
+            b'"connect":{"client":"%016x","version":%b,"time":%d%b,'
+            b'"data":{"ticket":"%b","user":%b}%b%b}'
         ) % (
             turn.client,
             self._version,
+            int(turn.now * 1000),
             b"," + expires if expires else b"",
             ticket.encode(),
             json.encode(known.user),
@@ -124,7 +127,7 @@ class Connecting:
             voter = identity.voter_of(claims.sub, self._secret)
             return Identity(claims.sub, voter, info, expires=expires), claims.channels
         data = request.data if isinstance(request, codec.ConnectRequest) else codec.NOTHING
-        nobody = self._from_ticket(self._ticket(data), turn.now, vouched=True)
+        nobody = self._from_ticket(self._sent(data), turn.now, vouched=True)
         return replace(nobody, info=info, expires=expires), claims.channels
 
     def _from_host_key(self, key: str) -> Identity:
@@ -138,24 +141,25 @@ class Connecting:
         voter = identity.voter_of(user, self._secret)
         return Identity(user, voter, monitor=True, host=host.event, expires=host.exp)
 
-    def _from_ticket(self, ticket: str, now: float, *, vouched: bool = False) -> Identity:
+    def _from_ticket(self, sent: _Data, now: float, *, vouched: bool = False) -> Identity:
         """Somebody anonymous: the one of the ticket, or somebody new where that is allowed."""
+        ticket = sent.ticket
         found = tickets.read(self._secret, ticket) if ticket else None
         if ticket and found is None:
             raise disconnect(CloseCode.INVALID_TOKEN)
         if found is not None and not found.expired(now):
-            return identity.anonymous(found.voter, monitor=found.monitor)
+            return identity.anonymous(found.voter, monitor=found.monitor or sent.monitor)
         if self._admits_anonymous or vouched:
-            return identity.anonymous()
+            return identity.anonymous(monitor=sent.monitor)
         if found is not None:
             raise refuse(ErrorCode.TOKEN_EXPIRED)
         raise disconnect(CloseCode.BAD_REQUEST)
 
-    def _ticket(self, data: Raw) -> str:
-        """The ticket in data that may be anything."""
+    def _sent(self, data: Raw) -> _Data:
+        """What is for us in data that may be anything."""
         if not data:
-            return ""
+            return _Data()
         try:
-            return self._read_data(data).ticket
+            return self._read_data(data)
         except (DecodeError, RecursionError):
-            return ""
+            return _Data()

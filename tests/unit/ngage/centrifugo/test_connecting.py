@@ -33,10 +33,17 @@ def test_anonymous_reply_to_the_letter() -> None:
     somebody = known(here, 0xAB)
     ticket = tickets.mint(SECRET, somebody.voter, int(NOW) + VIEWER_TICKET_SECONDS)
     assert got == (
-        b'{"id":5,"connect":{"client":"00000000000000ab","version":"ngage test","data":'
-        b'{"ticket":"%b","user":"anon-%016x"},"ping":25,"pong":true}}'
+        b'{"id":5,"connect":{"client":"00000000000000ab","version":"ngage test",'
+        b'"time":1800000000500,"data":{"ticket":"%b","user":"anon-%016x"},"ping":25,"pong":true}}'
     ) % (ticket.encode(), somebody.voter)
     assert here.clients.told == [(0xAB, somebody.voter, 0, True)]
+
+
+def test_a_monitor_says_so_and_is_not_counted() -> None:
+    here = World(SETTINGS)
+    here.say(1, {"id": 1, "connect": {"data": {"monitor": True}}})
+    ((_, _, _, counted),) = here.clients.told
+    assert not counted
 
 
 def test_token_reply_to_the_letter() -> None:
@@ -49,7 +56,7 @@ def test_token_reply_to_the_letter() -> None:
         got
         == (
             b'{"id":1,"connect":{"client":"0000000000000001","version":"ngage test",'
-            b'"expires":true,"ttl":60,"data":{"ticket":"%b","user":"42"},"ping":25,"pong":true}}'
+            b'"time":1800000000500,"expires":true,"ttl":60,"data":{"ticket":"%b","user":"42"},"ping":25,"pong":true}}'
         )
         % ticket.encode()
     )

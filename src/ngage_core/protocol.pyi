@@ -20,6 +20,9 @@ def hmac_sha256(secret: bytes, message: bytes) -> bytes:
 def verify_ticket(secret: bytes, text: bytes, now: int) -> tuple[int, int, bool] | None:
     """(voter, expires, monitor); None: forged, or expired at the Unix second `now`."""
 
+def sign_ticket(secret: bytes, voter: int, expires: int, flags: int = 0) -> bytes:
+    """The text of a ticket. Raises ValueError for a secret of more than 64 bytes."""
+
 @final
 class BucketTable:
     """The buckets of addresses, by key (64 bits)."""

@@ -24,7 +24,9 @@ from ngage_core.sha256 cimport (
 from ngage_core.simd cimport ng_mask
 from ngage_core.span cimport Span
 from ngage_core.sysio cimport sys_release, sys_reserve
-from ngage_core.ticket cimport Ticket, ticket_verify
+from ngage_core.ticket cimport (
+    TICKET_BYTES, TICKET_TEXT_BYTES, Ticket, ticket_encode, ticket_sign, ticket_verify,
+)
 from ngage_core.upgrade cimport HEAD_DONE, Request, head_progress, parse_head
 from ngage_core.utf8 cimport UTF8_COMPLETE, UTF8_INVALID, utf8_step
 
@@ -82,6 +84,15 @@ def verify_ticket(bytes secret not None, bytes text not None, uint64_t now):
             &key, <const uint8_t *> <char *> text, <size_t> len(text), now, &ticket):
         return None
     return ticket.voter, ticket.expires, ticket.monitor
+
+
+def sign_ticket(bytes secret not None, uint64_t voter, uint32_t expires, uint8_t flags=0):
+    cdef MacKey key = key_of(secret)
+    cdef uint8_t raw[TICKET_BYTES]
+    cdef uint8_t text[TICKET_TEXT_BYTES]
+    ticket_sign(&key, voter, expires, flags, raw)
+    ticket_encode(raw, text)
+    return (<char *> text)[:TICKET_TEXT_BYTES]
 
 
 @cython.final

@@ -2,10 +2,12 @@
 
 32 bytes in base64url (RFC 4648 section 5, 43 characters without padding): version 1, flags, two
 zeros, the Unix second after which it is no longer taken, the voter's number, all little-endian, and
-the first half of an HMAC-SHA256 of those 16 bytes. ngage/tickets.py writes them.
+the first half of an HMAC-SHA256 of those 16 bytes. ngage/tickets.py writes them; a crowd writes the
+ones it shows by itself.
 """
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.string cimport memcpy
 
 from ngage_core.sha256 cimport SHA256_BYTES, MacKey, mac_of
 
@@ -50,6 +52,38 @@ cdef inline bint ticket_decode(const uint8_t *text, size_t size, uint8_t *raw) n
             raw[at] = <uint8_t> (bits >> have)
             at += 1
     return bits & ((1 << have) - 1) == 0  # one text for each ticket
+
+
+cdef inline void ticket_encode(const uint8_t *raw, uint8_t *text) noexcept nogil:
+    """TICKET_BYTES in, TICKET_TEXT_BYTES out."""
+    cdef const char *alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    cdef uint32_t bits = 0, have = 0
+    cdef size_t i, at = 0
+    for i in range(<size_t> TICKET_BYTES):
+        bits = bits << 8 | raw[i]
+        have += 8
+        while have >= 6:
+            have -= 6
+            text[at] = <uint8_t> alphabet[bits >> have & 63]
+            at += 1
+    text[at] = <uint8_t> alphabet[bits << (6 - have) & 63]
+
+
+cdef inline void ticket_sign(
+    const MacKey *key, uint64_t voter, uint32_t expires, uint8_t flags, uint8_t *raw
+) noexcept nogil:
+    """TICKET_BYTES of a ticket."""
+    cdef uint8_t code[SHA256_BYTES]
+    cdef uint32_t i
+    raw[0] = TICKET_VERSION
+    raw[1] = flags
+    raw[2] = raw[3] = 0
+    for i in range(4):
+        raw[4 + i] = <uint8_t> (expires >> 8 * i)
+    for i in range(8):
+        raw[8 + i] = <uint8_t> (voter >> 8 * i)
+    mac_of(key, raw, TICKET_SIGNED_BYTES, code)
+    memcpy(raw + TICKET_SIGNED_BYTES, code, TICKET_BYTES - TICKET_SIGNED_BYTES)
 
 
 cdef inline bint ticket_verify(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngage_core.protocol import hmac_sha256, verify_ticket
+from ngage_core.protocol import hmac_sha256, sign_ticket, verify_ticket
 
 SECRET = bytes(range(32))
 VOTER = 0x0123456789ABCDEF
@@ -28,6 +28,12 @@ def ticket(version: int = 1, flags: int = 0, expires: int = EXPIRES, voter: int 
 @given(st.binary(min_size=1, max_size=64), st.binary(max_size=55))
 def test_hmac_is_the_one_of_the_standard_library(secret: bytes, message: bytes) -> None:
     assert hmac_sha256(secret, message) == hmac.digest(secret, message, hashlib.sha256)
+
+
+@given(st.binary(max_size=64), st.integers(1, 2**64 - 1), st.integers(0, 2**32 - 1))
+def test_a_ticket_is_signed_as_by_hand(secret: bytes, voter: int, expires: int) -> None:
+    signed = struct.pack("<BBHIQ", 1, 1, 0, expires, voter)
+    assert sign_ticket(secret, voter, expires, 1) == sign(signed, secret)
 
 
 def test_a_ticket_tells_who_it_is_of_until_it_expires() -> None:

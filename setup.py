@@ -50,7 +50,7 @@ extensions = [
         ],
     )
     for source in sorted(CORE.glob("*.pyx"))
-    if not (planted and source.stem == "swarm")  # the crowd is no part of an edge
+    if not (planted and source.stem.startswith("swarm"))  # the crowd is no part of an edge
 ]
 
 # Cython's workers import this file where processes are not forked.

@@ -35,6 +35,28 @@ class Action(IntEnum):
     READ = 6  # read again
     SIP = 7  # while paused: read at most `amount` bytes
     ZAP = 8  # leave, then connect to another channel
+    VOTE = (
+        9  # change its mind `amount` times, in one send; or, while one is not acknowledged, RETRY
+    )
+    RETRY = 10  # send again what is not acknowledged
+    REACT = 11  # `amount` reactions of a `kind`
+    CHEAT = 12  # what the server must refuse: `amount` is a Way
+
+
+class Way(IntEnum):
+    """How to cheat. From FORGED on with a connection of its own, which the last one gets."""
+
+    DOUBLE = 0  # another choice with the seq of the newest vote
+    REPLAY = 1  # votes that were sent before, in order
+    NO_CHOICE = 2  # for a choice that is not there, with a higher seq
+    NO_POLL = 3  # in a poll that is not there
+    FORGED = 4  # a ticket whose code is not right
+    EXPIRED = 5
+    CUT = 6  # a ticket that lacks its last character
+    NOBODY = 7  # verbs without a ticket
+
+
+ANY_KIND = 16  # of a reaction: one of those the event has
 
 
 class Distribution(IntEnum):
@@ -63,6 +85,7 @@ class Step(NamedTuple):
     amount: int = 0
     think: Delay = Delay()
     next: tuple[tuple[float, int], ...] = ()
+    kind: int = ANY_KIND  # of a reaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +118,10 @@ VIOLATION_KINDS = (
     "gap_note",
     "malformed",
     "close_code",
+    "ack",
+    "forbidden",
+    "vote_lost",
+    "vote_doubled",
 )
 
 
@@ -105,7 +132,10 @@ class Violation(NamedTuple):
     `expected` was next. corrupt: the bytes of `got` are altered. recovery: the server said that
     nothing is missing, but `got` came where `expected` was next. tail: the fan stopped before
     `expected` (the last one published). gap_note: an announced gap begins at offset `got`, not
-    `expected`. malformed: a rule of RFC 6455 was broken. close_code: `got` must not be sent.
+    `expected`. malformed: a rule of RFC 6455 was broken. close_code: `got` must not be sent. ack:
+    vote `got` was acknowledged, and `expected` is the newest that was sent. forbidden: a cheater
+    was answered with status `got` where `expected` is right. vote_lost, vote_doubled: the register
+    of this fan does not hold what it may, or should not be there.
     """
 
     kind: str
@@ -115,3 +145,17 @@ class Violation(NamedTuple):
     expected: int
     got: int
     at_ns: int
+
+
+class VoteBounds(NamedTuple):
+    """What the tally of a poll may be, by what its fans have sent and what was acknowledged.
+
+    least, most: by choice. voters_least: fans with an acknowledged vote. pending: fans that are
+    connected and wait for an answer. With all acknowledged, least is most.
+    """
+
+    least: tuple[int, ...]
+    most: tuple[int, ...]
+    voters_least: int
+    voters_most: int
+    pending: int

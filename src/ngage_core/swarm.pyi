@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Sequence
 from typing import Literal, final
 
-from ngage_core.behaviour import Delay, Persona, Target, Violation
+from ngage_core.behaviour import Delay, Persona, Target, Violation, VoteBounds
 
 def publication(intended_ns: int, sequence: int, size: int) -> bytes:
     """A publication a Swarm can check: two numbers, a space after each, padded to `size` bytes.
@@ -98,6 +98,28 @@ class Swarm:
     def give_up(self, last: Sequence[tuple[int, int]]) -> int:
         """As settle(), but what is missing now is a violation of kind tail, and counted in gaps."""
 
+    def sign_tickets(self, secret: bytes, expires: int) -> int:
+        """Let every fan of a protocol with tickets show one of its own, signed here.
+
+        The voter of fan 0, a function of the seed; fan i is voter + i. expires: Unix seconds. To be
+        called before anybody connects, as hand_out().
+        """
+
+    def hand_out(self, tickets: bytes) -> None:
+        """Let fan i show ticket i of these, 32 bytes each: base64url decoded."""
+
+    def poll(self, number: int, choices: int, *, event: int = 0, reactions: int = 0) -> None:
+        """Let fans vote in this poll from now on, and react, with so many kinds, to the event.
+
+        To be called once. Until then nobody votes or reacts, whatever the steps say.
+        """
+
+    def close_poll(self) -> None:
+        """No fan begins to vote any more; what is not acknowledged is sent on."""
+
+    def vote_bounds(self) -> VoteBounds:
+        """What the tally may be, if nothing was counted after this."""
+
     def progress(self) -> dict[str, int]:
         """Counters summed over threads; cheap.
 
@@ -105,7 +127,10 @@ class Swarm:
         failed (attempts without a 101), closed (connections ended), lost (of these, by the other
         side without a close frame), left (in order, by the fan), dropped (by the fan), refused
         (another status than 101), malformed (broke RFC 6455), recovered, unrecovered (resumes, as
-        the server said), last_error (errno); and since reset(): received, bytes, gaps (missing),
+        the server said), last_error (errno), voters (fans that have voted), voters_acknowledged,
+        votes_sent (each change of mind is one), votes_repeated, votes_acknowledged, votes_refused,
+        votes_put_off (the server had no room), reactions, cheats (forbidden things that were
+        tried); and since reset(): received, bytes, gaps (missing),
         duplicates, reordered (late, no longer missing), corrupt (padding differs), untimed (no two
         numbers), told (missing, and announced), skipped (missing, as the channel may), pings,
         violations, last_received_ns (CLOCK_MONOTONIC).
@@ -117,11 +142,14 @@ class Swarm:
     def close_codes(self) -> dict[int, int]:
         """Codes of closes the server began, and statuses of refused upgrades: how often each."""
 
-    def histogram(self, kind: Literal["latency", "connect", "lag"] = "latency") -> array[int]:
+    def histogram(
+        self, kind: Literal["latency", "connect", "lag", "vote"] = "latency"
+    ) -> array[int]:
         """Counts for the buckets of bucket_floors(), as 64-bit words that numpy takes as they are.
 
         latency: from intended send to fan. connect: from connect() to 101. lag: how late this
-        generator was for an arrival, a step or its own heartbeat.
+        generator was for an arrival, a step or its own heartbeat. vote: from when a vote was sent
+        first to its acknowledgement.
         """
 
     def cpu_seconds(self) -> float:

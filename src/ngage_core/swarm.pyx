@@ -6,9 +6,6 @@ no GIL in a squad. What fans do is given as plain values (behaviour.py) and copi
 all squads read.
 """
 
-import ipaddress
-import itertools
-import resource
 import time
 from os import strerror
 
@@ -16,40 +13,38 @@ from cpython.array cimport array
 from cython cimport final
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
-from ngage_core.behaviour import LURKER, Distribution, Violation
+from ngage_core.behaviour import LURKER, Violation
 from ngage_core.behaviour import VIOLATION_KINDS as _VIOLATION_KINDS
+from ngage_core.behaviour import VoteBounds as Bounds
 
 from ngage_core.atomic cimport ng_load, ng_or_seq, ng_peek, ng_store
 from ngage_core.histogram cimport BUCKETS, bucket_floor
 from ngage_core.platform cimport NG_ASSERT_STATIC
+from ngage_core.swarm_build cimport (
+    parts, plan_crowd, plan_delay, plan_personas, plan_poll, plan_source, plan_targets,
+    plan_tickets,
+)
 from ngage_core.swarm_fan cimport (
-    FAN_BYTES_MAX, FAN_OPEN, VIOLATIONS_KEPT, Fan, Tally, ViolationNote,
+    FAN_BYTES_MAX, FAN_OPEN, FAN_VOTES_BYTES_MAX, VIOLATIONS_KEPT, Fan, FanVotes, Tally,
+    ViolationNote,
 )
 from ngage_core.swarm_payload cimport pad
-from ngage_core.swarm_plan cimport (
-    CONGESTION_BYTES_MAX, EVERY_PERSONA, EXITS_MAX, HEAD_BYTES_MAX, PATH_BYTES_MAX, PERSONAS_MAX,
-    STEPS_MAX, STIMULI_PENDING, TARGETS_MAX, THEN_LEAVE, DelayPlan, PersonaPlan, Plan, StepPlan,
-    Stimulus, TargetPlan,
-)
-from ngage_core.swarm_raw cimport raw_codec
+from ngage_core.swarm_plan cimport EVERY_PERSONA, STIMULI_PENDING, THEN_LEAVE, Plan, Stimulus
 from ngage_core.swarm_squad cimport (
-    ORDER_CONNECT, ORDER_GIVE_UP, ORDER_RESET, ORDER_SETTLE, ORDER_STIMULI, ORDER_STOP, Squad,
+    ORDER_CONNECT, ORDER_GIVE_UP, ORDER_RESET, ORDER_SETTLE, ORDER_STIMULI, ORDER_STOP,
+    ORDER_VOTES, Squad,
 )
 from ngage_core.swarm_steps cimport ascending, persona_for
 from ngage_core.swarm_stream cimport CLOSE_CODE_END
 from ngage_core.swarm_thread cimport squad_run
+from ngage_core.swarm_votes cimport VoteBounds
 from ngage_core.sysio cimport (
-    AF_INET, htonl, htons, pthread_create, pthread_join, sys_close, sys_event_raise, sys_eventfd,
-    sys_release, sys_reserve, sys_thread_cpu_us,
+    pthread_create, pthread_join, sys_close, sys_event_raise, sys_eventfd, sys_release,
+    sys_reserve, sys_thread_cpu_us,
 )
-
-cdef enum:
-    DESCRIPTORS_OF_A_SQUAD = 16  # what its table holds beside the fans, and room
-    FANS_MAX = 4194304
-    FANS_OF_AN_ADDRESS = 8192  # the default range has 28,232 ports, and the search slows when full
-    WINDOW_MAX = 65536
+from ngage_core.ticket cimport TICKET_BYTES
 
 _POLL_SECONDS = 0.001
 
@@ -92,60 +87,26 @@ cdef class Swarm:
         bint check_key=True, bint check_padding=False,
     ):
         NG_ASSERT_STATIC(sizeof(Fan) <= FAN_BYTES_MAX)
-        cdef bytes algorithm = congestion.encode()
-        cdef int of_a_squad = fans_of_a_squad()
-        if not 1 <= fans <= FANS_MAX:
-            raise ValueError(f"fans: 1 to {FANS_MAX}, not {fans}")
-        if not 1 <= window <= WINDOW_MAX:
-            raise ValueError(f"window: 1 to {WINDOW_MAX} connects for each thread, not {window}")
-        threads = threads or parts(fans, of_a_squad)
-        if not 1 <= threads <= fans or parts(fans, threads) > of_a_squad:
-            raise ValueError(f"threads: each holds at most {of_a_squad} fans (RLIMIT_NOFILE)")
-        if len(algorithm) >= CONGESTION_BYTES_MAX:
-            raise ValueError(f"congestion: no such algorithm: {congestion}")
-        self.fans = fans
-        self.threads = threads
+        NG_ASSERT_STATIC(sizeof(FanVotes) <= FAN_VOTES_BYTES_MAX)
         self._kept = []
         self.plan = <Plan *> calloc(1, sizeof(Plan))
         if self.plan == NULL:
             raise MemoryError
-        raw_codec(&self.plan.raw)
-        self.plan.threads = threads
-        self.plan.window = window
+        plan_crowd(self.plan, fans, threads, window, congestion)
+        self.fans = fans
+        self.threads = self.plan.threads
         self.plan.window_returns = window_returns
         self.plan.seed = seed & 0xFFFFFFFFFFFFFFFF
         self.plan.check_key = check_key
         self.plan.check_padding = check_padding
-        memcpy(self.plan.congestion, <const char *> algorithm, len(algorithm))
         self.channels = plan_targets(self.plan, targets)
         plan_source(self.plan, source, fans)
-        self.plan_personas(personas)
-        self.squads = <Squad *> sys_reserve(threads * sizeof(Squad))
+        plan_personas(self.plan, personas, self._kept)
+        self.squads = <Squad *> sys_reserve(self.threads * sizeof(Squad))
         if self.squads == NULL:
             raise MemoryError
-        for i in range(threads):
+        for i in range(self.threads):
             self.start_squad(&self.squads[i], i)
-
-    cdef int plan_personas(self, personas) except -1:
-        cdef double total = 0
-        cdef int i
-        if not 1 <= len(personas) <= PERSONAS_MAX:
-            raise ValueError(f"personas: 1 to {PERSONAS_MAX}, not {len(personas)}")
-        self.plan.personas = <PersonaPlan *> calloc(len(personas), sizeof(PersonaPlan))
-        if self.plan.personas == NULL:
-            raise MemoryError
-        self.plan.persona_count = len(personas)
-        for i, persona in enumerate(personas):
-            plan_persona(self.plan, &self.plan.personas[i], persona, self._kept)
-            if persona.weight < 0:
-                raise ValueError(f"persona {persona.name}: weight is negative")
-            total += persona.weight
-            self.plan.until[i] = total
-        if total <= 0:
-            raise ValueError("personas: no weight is above 0")
-        for i in range(self.plan.persona_count):
-            self.plan.until[i] /= total
-        return 0
 
     cdef int start_squad(self, Squad *squad, int number) except -1:
         cdef int status
@@ -153,7 +114,8 @@ cdef class Swarm:
         squad.number = number
         squad.fan_count = parts(self.fans - number, self.threads)
         squad.fans = <Fan *> sys_reserve(squad.fan_count * sizeof(Fan))
-        if squad.fans == NULL:
+        squad.votes = <FanVotes *> sys_reserve(squad.fan_count * sizeof(FanVotes))
+        if squad.fans == NULL or squad.votes == NULL:
             raise MemoryError
         status = <int> sys_eventfd()
         if status < 0:
@@ -171,6 +133,7 @@ cdef class Swarm:
             self.end()
             for i in range(self.threads):
                 sys_release(self.squads[i].fans, self.squads[i].fan_count * sizeof(Fan))
+                sys_release(self.squads[i].votes, self.squads[i].fan_count * sizeof(FanVotes))
             sys_release(self.squads, self.threads * sizeof(Squad))
         if self.plan != NULL:
             free(self.plan.personas)
@@ -310,6 +273,43 @@ cdef class Swarm:
             checked += ng_load(&self.squads[i].checked)
         return {"waiting": lacking, "checked": checked}
 
+    def sign_tickets(self, bytes secret not None, uint32_t expires) -> int:
+        """Let every fan show a ticket of its own; the voter of fan 0, from which they count on."""
+        return plan_tickets(self.plan, secret, expires)
+
+    def hand_out(self, bytes tickets not None) -> None:
+        """Let fan i show ticket i of these, 32 bytes each."""
+        if len(tickets) != TICKET_BYTES * self.fans:
+            raise ValueError(f"tickets: {TICKET_BYTES} bytes for each of {self.fans} fans")
+        self._kept.append(tickets)
+        self.plan.tickets.given = <const uint8_t *> tickets
+
+    def poll(self, uint32_t number, int choices, *, uint32_t event=0, int reactions=0) -> None:
+        """Let fans vote in this poll from now on, and react."""
+        plan_poll(self.plan, number, choices, event, reactions)
+
+    def close_poll(self) -> None:
+        """No fan begins to vote any more; what is not acknowledged is sent on."""
+        ng_store(&self.plan.poll.closed, 1)
+
+    def vote_bounds(self) -> Bounds:
+        """What the tally may be, if nothing was counted after this."""
+        cdef VoteBounds *bounds
+        cdef int choices = <int> ng_peek(&self.plan.poll.choices)
+        cdef list least = [0] * choices, most = [0] * choices
+        cdef uint64_t voters_least = 0, voters_most = 0, pending = 0
+        self.order(ORDER_VOTES)
+        self._obeyed()
+        for i in range(self.threads):
+            bounds = &self.squads[i].bounds
+            for choice in range(choices):
+                least[choice] += bounds.least[choice]
+                most[choice] += bounds.most[choice]
+            voters_least += bounds.voters_least
+            voters_most += bounds.voters_most
+            pending += bounds.pending
+        return Bounds(tuple(least), tuple(most), voters_least, voters_most, pending)
+
     def progress(self) -> dict[str, int]:
         """Counters of all squads, named as in swarm_fan.pxd; of `last_...` the largest. Cheap."""
         cdef Tally total
@@ -367,8 +367,10 @@ cdef class Swarm:
                 counts = self.squads[i].connecting
             elif kind == "lag":
                 counts = self.squads[i].lag
+            elif kind == "vote":
+                counts = self.squads[i].voting
             else:
-                raise ValueError(f"histogram: latency, connect or lag, not {kind}")
+                raise ValueError(f"histogram: latency, connect, lag or vote, not {kind}")
             for bucket in range(BUCKETS):
                 merged.data.as_ulonglongs[bucket] += ng_peek(&counts[bucket])
         return merged
@@ -396,104 +398,3 @@ cdef class Swarm:
                 pthread_join(self.squads[i].thread, NULL)
                 sys_close(self.squads[i].wake_fd)
                 self.squads[i].alive = False
-
-
-cdef int fans_of_a_squad() except -1:
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return FANS_MAX
-    return max(1, min(soft - DESCRIPTORS_OF_A_SQUAD, FANS_MAX))
-
-
-cdef int parts(int whole, int part):
-    return (whole + part - 1) // part
-
-
-# Plain values to a Plan
-
-cdef tuple plan_targets(Plan *plan, targets):
-    """The channels: distinct paths in order of appearance."""
-    cdef TargetPlan *target
-    cdef list channels = []
-    if not 1 <= len(targets) <= TARGETS_MAX:
-        raise ValueError(f"targets: 1 to {TARGETS_MAX}, not {len(targets)}")
-    plan.target_count = len(targets)
-    for i, (host, port, path, skips) in enumerate(targets):
-        target = &plan.targets[i]
-        start = f"GET {path}".encode()
-        head = (
-            f" HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\n"
-            "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
-        ).encode()
-        if len(start) > PATH_BYTES_MAX or len(head) > HEAD_BYTES_MAX:
-            raise ValueError(f"path: at most {PATH_BYTES_MAX - 4} bytes")
-        if path not in channels:
-            channels.append(path)
-        target.channel = channels.index(path)
-        target.skips = skips
-        target.has_query = "?" in path
-        target.path_bytes = len(start)
-        memcpy(target.path, <const uint8_t *> start, target.path_bytes)
-        target.head_bytes = len(head)
-        memcpy(target.head, <const uint8_t *> head, target.head_bytes)
-        target.address.sin_family = AF_INET
-        target.address.sin_port = htons(port)
-        target.address.sin_addr.s_addr = htonl(int(ipaddress.IPv4Address(host)))
-    plan.channel_count = len(channels)
-    return tuple(channels)
-
-
-cdef int plan_source(Plan *plan, str source, int fans) except -1:
-    if source:
-        network = ipaddress.IPv4Network(source)
-        addresses = max(1, network.num_addresses - 2)  # without those of the network and broadcast
-        plan.source = int(network.network_address) + (network.num_addresses > 2)
-        plan.sources = min(addresses, parts(fans, FANS_OF_AN_ADDRESS))
-    return 0
-
-
-cdef int plan_persona(Plan *plan, PersonaPlan *out, persona, list kept) except -1:
-    cdef StepPlan *step_out
-    if persona.protocol != "raw":
-        raise ValueError(f"persona {persona.name}: no protocol {persona.protocol}; there is: raw")
-    if not 1 <= len(persona.steps) <= STEPS_MAX:
-        raise ValueError(f"persona {persona.name}: 1 to {STEPS_MAX} steps")
-    if not -1 <= persona.lost < len(persona.steps):
-        raise ValueError(f"persona {persona.name}: lost: no step {persona.lost}")
-    out.codec = &plan.raw
-    out.receive_buffer_bytes = persona.receive_buffer
-    out.lost = persona.lost
-    out.step_count = len(persona.steps)
-    for i, step in enumerate(persona.steps):
-        step_out = &out.steps[i]
-        if len(step.next) > EXITS_MAX:
-            raise ValueError(f"persona {persona.name}: step {i}: at most {EXITS_MAX} exits")
-        if any(not 0 <= to < len(persona.steps) for _, to in step.next):
-            raise ValueError(f"persona {persona.name}: step {i}: leads to a step that is not there")
-        step_out.action = step.action
-        step_out.amount = step.amount
-        step_out.exits = len(step.next)
-        shares = itertools.accumulate(probability for probability, _ in step.next)
-        for j, (until, (_, to)) in enumerate(zip(shares, step.next, strict=True)):
-            step_out.until[j] = until
-            step_out.to[j] = to
-        plan_delay(&step_out.think, step.think, kept)
-    return 0
-
-
-cdef int plan_delay(DelayPlan *out, delay, list kept) except -1:
-    cdef array values
-    distribution, a, b, given = delay
-    if a < 0 or (distribution == Distribution.PARETO and b <= 0) or b < 0:
-        raise ValueError(f"delay: negative or without shape: {delay}")
-    if distribution == Distribution.EMPIRICAL:
-        if not given or min(given) < 0:
-            raise ValueError("delay: empirical needs values, none negative")
-        values = array("d", given)
-        kept.append(values)
-        out.values = values.data.as_doubles
-        out.value_count = len(values)
-    out.distribution = distribution
-    out.a = a
-    out.b = b
-    return 0

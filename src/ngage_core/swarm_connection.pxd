@@ -15,7 +15,7 @@ from ngage_core.codes cimport CLOSE_GOING_AWAY, OP_CLOSE
 from ngage_core.sha1 cimport CLIENT_KEY_BYTES
 from ngage_core.swarm_fan cimport (
     FAN_AWAY, FAN_CONNECTING, FAN_GONE, FAN_LEAVING, FAN_OPEN, FAN_UPGRADING, VIOLATION_MALFORMED,
-    Fan, count,
+    Fan, FanVotes, count,
 )
 from ngage_core.swarm_head cimport client_key
 from ngage_core.swarm_oracle cimport violate
@@ -87,18 +87,15 @@ cdef inline int64_t prepare(
 
 
 cdef inline size_t write_request(
-    const Plan *plan, Fan *fan, uint64_t number, uint8_t *out
+    const Plan *plan, Fan *fan, const FanVotes *votes, uint64_t number, uint8_t *out
 ) noexcept nogil:
     cdef const TargetPlan *target = &plan.targets[fan.target]
-    cdef size_t size = target.path_bytes, query = 0
+    cdef size_t size = target.path_bytes, query
     memcpy(out, target.path, size)
-    if fan.resuming:
-        query = persona_of(plan, fan).codec.query(fan, out + size + 1)
+    query = persona_of(plan, fan).codec.query(plan, fan, votes, number, out + size + 1)
     if query:
         out[size] = 38 if target.has_query else 63  # "&", "?"
         size += 1 + query
-    else:
-        fan.resuming = 0
     memcpy(out + size, target.head, target.head_bytes)
     size += target.head_bytes
     client_key(out + size, plan.seed, number)
@@ -109,8 +106,8 @@ cdef inline size_t write_request(
 
 cdef inline void request_upgrade(Squad *squad, Fan *fan, uint32_t index) noexcept nogil:
     cdef uint8_t request[REQUEST_BYTES_MAX]
-    cdef size_t size = write_request(squad.plan, fan, fan_number(squad.plan, squad.number, index),
-                                     request)
+    cdef size_t size = write_request(squad.plan, fan, &squad.votes[index],
+                                     fan_number(squad.plan, squad.number, index), request)
     cdef int64_t sent
     ng_store(&fan.state, FAN_UPGRADING)
     sent = sys_send(fan.fd, request, size, 0)
@@ -158,7 +155,7 @@ cdef inline int64_t fan_take(Squad *squad, uint32_t index, size_t size_max) noex
         return 0
     unpark(squad, fan)
     reading.now_ns = sys_now_ns()
-    reading.fan_number = fan_number(squad.plan, squad.number, index)
+    read_for(squad, index)
     used = read_units(reading, fan, squad.buffer, parked + received)
     if upgrading and fan.state == FAN_OPEN:
         squad.in_flight -= 1
@@ -166,11 +163,28 @@ cdef inline int64_t fan_take(Squad *squad, uint32_t index, size_t size_max) noex
     if used < 0 or not park(fan, squad.buffer + used, parked + received - used):
         fan_refuse(squad, fan, used)
         return 0
-    if reading.reply.bytes:
-        # A server that does not read its pongs has them dropped.
-        sys_send(fan.fd, reading.reply.data, reading.reply.bytes, 0)
-        reading.reply.bytes = 0
-    return received
+    return received if send_reply(squad, fan) else 0
+
+
+cdef inline bint send_reply(Squad *squad, Fan *fan) noexcept nogil:
+    """All it has to say, in one send. A server that does not read has it dropped; False: it took
+    half of it, and that ends the connection."""
+    cdef size_t size = squad.reading.reply.bytes
+    cdef int64_t sent
+    squad.reading.reply.bytes = 0
+    if size == 0:
+        return True
+    sent = sys_send(fan.fd, squad.reading.reply.data, size, 0)
+    if 0 <= sent < <int64_t> size:
+        fan_end(squad, fan, -EAGAIN)
+        return False
+    return True
+
+
+cdef inline void read_for(Squad *squad, uint32_t index) noexcept nogil:
+    """squad.reading is of this fan from now on."""
+    squad.reading.fan_number = fan_number(squad.plan, squad.number, index)
+    squad.reading.votes = &squad.votes[index]
 
 
 cdef inline void unpark(Squad *squad, Fan *fan) noexcept nogil:

@@ -1,7 +1,8 @@
 """One fan of a swarm, and what its thread counts.
 
 A Fan and a Tally belong to one thread; other threads read the 64-bit words of a Tally, and `state`
-and `received` of a Fan, through ng_peek.
+and `received` of a Fan, through ng_peek. What only some fans need is beside it, in address space
+that is touched as it is used: FanVotes.
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -11,6 +12,7 @@ from ngage_core.wheel cimport Deadline
 
 cdef enum:
     FAN_BYTES_MAX = 192
+    FAN_VOTES_BYTES_MAX = 24
     VIOLATIONS_KEPT = 256  # of each thread; all are counted
 
 cdef enum FanState:
@@ -32,6 +34,17 @@ cdef enum ViolationKind:
     VIOLATION_GAP_NOTE = 6
     VIOLATION_MALFORMED = 7
     VIOLATION_CLOSE_CODE = 8
+    VIOLATION_ACK = 9
+    VIOLATION_FORBIDDEN = 10
+    VIOLATION_VOTE_LOST = 11
+    VIOLATION_VOTE_DOUBLED = 12
+
+cdef enum Guise:  # what ticket a fan shows; as Way in behaviour.py, from FORGED on
+    GUISE_HONEST = 0
+    GUISE_FORGED = 4
+    GUISE_EXPIRED = 5
+    GUISE_CUT = 6
+    GUISE_NOBODY = 7
 
 
 cdef struct Fan:
@@ -72,6 +85,17 @@ cdef struct Fan:
     uint8_t queued  # waits for room in the window
 
 
+cdef struct FanVotes:  # in one poll; what each seq is for is a function of fan and seq
+    uint32_t sent  # seq of its newest vote
+    uint32_t acked  # the highest seq that was acknowledged
+    uint32_t asked_us  # modulo 2**32: when what is not acknowledged was sent first
+    uint32_t repeated  # the highest seq that was sent more than once
+    uint16_t refused  # votes after `acked` that the server has refused
+    uint8_t settled  # the newest was refused, and is not to be sent again
+    uint8_t doubled  # it cheats: a seq may stand for either of two choices
+    uint8_t guise
+
+
 cdef struct ViolationNote:
     uint64_t kind
     uint64_t fan
@@ -98,6 +122,15 @@ cdef struct Tally:
     uint64_t recovered
     uint64_t unrecovered
     uint64_t last_error  # errno
+    uint64_t voters  # fans that have sent a vote
+    uint64_t voters_acknowledged
+    uint64_t votes_sent
+    uint64_t votes_repeated
+    uint64_t votes_acknowledged
+    uint64_t votes_refused
+    uint64_t votes_put_off  # the server said that it has no room now
+    uint64_t reactions
+    uint64_t cheats
     # From here on: since the last reset
     uint64_t received
     uint64_t bytes

@@ -1,14 +1,16 @@
 """What all threads of a swarm share: targets, personas, stimuli; and what a codec is.
 
-A codec is how a fan speaks once the WebSocket is open, a property of its persona: a table of
-functions that swarm_stream.pxd calls. A new protocol is a new table. Reading is what the fans of
-one thread use while they read; `channels` of a Plan are distinct paths among the targets.
+A codec is how a fan speaks, a property of its persona: a table of functions that swarm_stream.pxd
+calls while it reads, and swarm_votes.pxd when it has something to say. A new protocol is a new
+table. Reading is what the fans of one thread use while they read; `channels` of a Plan are distinct
+paths among the targets.
 """
 
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from ngage_core.swarm_fan cimport VIOLATIONS_KEPT, Fan, Tally, ViolationNote
+from ngage_core.sha256 cimport MacKey
+from ngage_core.swarm_fan cimport Fan, FanVotes, Tally, ViolationNote
 from ngage_core.sysio cimport sockaddr_in
 
 cdef enum:
@@ -23,6 +25,10 @@ cdef enum:
     STIMULI_PENDING = 64
     TARGETS_MAX = 64
     EVERY_PERSONA = PERSONAS_MAX
+    CHOICES_MAX = 32
+    CODECS = 2
+    BURST_MAX = 16  # votes in one send
+    REACTION_KINDS = 16
 
 cdef enum Action:  # as in behaviour.py
     STAY = 0
@@ -34,6 +40,16 @@ cdef enum Action:  # as in behaviour.py
     READ = 6
     SIP = 7
     ZAP = 8
+    VOTE = 9
+    RETRY = 10
+    REACT = 11
+    CHEAT = 12
+
+cdef enum Way:  # as in behaviour.py; the others are Guises
+    WAY_DOUBLE = 0
+    WAY_REPLAY = 1
+    WAY_NO_CHOICE = 2
+    WAY_NO_POLL = 3
 
 cdef enum Distribution:  # as in behaviour.py
     NEVER = 0
@@ -61,6 +77,7 @@ cdef struct DelayPlan:  # times in seconds, as in behaviour.Delay
 cdef struct StepPlan:
     int action
     uint32_t amount
+    uint32_t kind  # of a reaction; REACTION_KINDS: any
     DelayPlan think
     int exits
     double until[EXITS_MAX]  # cumulative probabilities
@@ -69,12 +86,33 @@ cdef struct StepPlan:
 
 cdef struct Codec:
     size_t prefix_bytes  # of a message it must see in one piece, to begin
-    size_t (*query)(const Fan *fan, uint8_t *out) noexcept nogil  # what asks for a resume: bytes
+    # What follows the path, but for the first character: bytes
+    size_t (*query)(const Plan *plan, Fan *fan, const FanVotes *votes, uint64_t number,
+                    uint8_t *out) noexcept nogil
     bint (*opened)(Reading *reading, Fan *fan, const uint8_t *head, size_t size) noexcept nogil
     size_t (*begin)(Reading *reading, Fan *fan, const uint8_t *data, size_t size) noexcept nogil
     void (*more)(Reading *reading, Fan *fan, const uint8_t *data, size_t size) noexcept nogil
     void (*end)(Reading *reading, Fan *fan) noexcept nogil
     void (*pinged)(Reading *reading, Fan *fan, const uint8_t *data, size_t size) noexcept nogil
+    # Into reading.reply; NULL: there is no such thing in this protocol
+    void (*vote)(Reading *reading, uint32_t poll, uint32_t seq, uint32_t mask) noexcept nogil
+    void (*react)(Reading *reading, uint32_t kind, uint32_t count) noexcept nogil
+
+
+cdef struct PollPlan:  # of the one poll there is
+    uint64_t number  # 0: none yet
+    uint64_t closed  # no fan begins to vote any more
+    uint64_t choices
+    uint64_t event  # number of the event, whose reactions are counted together
+    uint64_t reactions  # kinds there are; 0: nobody reacts
+
+
+cdef struct TicketPlan:
+    const uint8_t *given  # TICKET_BYTES for each fan; NULL: signed here
+    bint signed_here
+    MacKey key
+    uint32_t expires  # Unix seconds
+    uint64_t first_voter  # that of fan 0
 
 
 cdef struct PersonaPlan:
@@ -127,7 +165,9 @@ cdef struct Plan:  # written before the threads start, but for the marked words
     int target_count
     uint64_t channel_count
     TargetPlan targets[TARGETS_MAX]  # their anchors by the Python thread, at any time
-    Codec raw
+    Codec codecs[CODECS]
+    TicketPlan tickets
+    PollPlan poll  # by the Python thread, at any time; `number` last
     # By the Python thread, before an order that every thread obeys before the next
     uint64_t start_ns
     const uint32_t *arrivals_us  # by fan; NULL: connect() sets the pace
@@ -146,8 +186,10 @@ cdef struct Reading:
     Tally *tally
     uint64_t *latency
     uint64_t *connecting
+    uint64_t *voting
     uint64_t now_ns
     uint64_t fan_number
+    FanVotes *votes  # of this fan
     uint64_t replies
     ViolationNote *violations
     uint64_t *endings  # by close code or HTTP status

@@ -12,21 +12,25 @@ from libc.string cimport memcmp
 from ngage_core.atomic cimport ng_peek, ng_store
 from ngage_core.histogram cimport bucket_of
 from ngage_core.swarm_fan cimport (
-    VIOLATION_CORRUPT, VIOLATION_RECOVERY, Fan, Tally, count,
+    VIOLATION_CORRUPT, VIOLATION_RECOVERY, Fan, FanVotes, Tally, count,
 )
 from ngage_core.swarm_head cimport header_value
 from ngage_core.swarm_oracle cimport expect_from, note_gap, note_sequence, violate
 from ngage_core.swarm_payload cimport PREFIX_BYTES_MAX, padded, read_number
-from ngage_core.swarm_plan cimport Codec, Reading
+from ngage_core.swarm_plan cimport Codec, Plan, Reading
 
 cdef enum:
     EPOCH_DIGITS = 8
     GAP_NOTE_BYTES_MIN = 7  # "gap 1-1"
 
 
-cdef inline size_t raw_query(const Fan *fan, uint8_t *out) noexcept nogil:
+cdef inline size_t raw_query(
+    const Plan *plan, Fan *fan, const FanVotes *votes, uint64_t number, uint8_t *out
+) noexcept nogil:
     """Nothing for a fan that has no position to resume from."""
     if fan.epoch == 0:
+        fan.resuming = 0
+    if not fan.resuming:
         return 0
     return <size_t> snprintf(<char *> out, 64, b"since=%08x:%llu", fan.epoch,
                              <unsigned long long> fan.offset)
@@ -104,7 +108,7 @@ cdef inline size_t raw_begin(
     cdef size_t sequence = 0
     if stamp:
         sequence = read_number(data + stamp, size - stamp, &fan.sequence)
-    fan.timed = sequence != 0
+    fan.timed = sequence != 0  # 0 or 1; another codec has another value for what is no publication
     fan.corrupt = 0
     return stamp + sequence if sequence else 0
 
@@ -157,3 +161,5 @@ cdef inline void raw_codec(Codec *codec) noexcept nogil:
     codec.more = raw_more
     codec.end = raw_end
     codec.pinged = raw_pinged
+    codec.vote = NULL
+    codec.react = NULL

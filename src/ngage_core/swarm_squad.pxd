@@ -8,9 +8,10 @@ swarm_connection.pxd, what they want in swarm_steps.pxd, the thread itself in sw
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from ngage_core.histogram cimport BUCKETS
-from ngage_core.swarm_fan cimport VIOLATIONS_KEPT, Fan, Tally, ViolationNote, count
+from ngage_core.swarm_fan cimport VIOLATIONS_KEPT, Fan, FanVotes, Tally, ViolationNote, count
 from ngage_core.swarm_plan cimport Plan, Reading
 from ngage_core.swarm_stream cimport CLOSE_CODE_END
+from ngage_core.swarm_votes cimport VoteBounds
 from ngage_core.sysio cimport epoll_event, pthread_t
 from ngage_core.wheel cimport Wheel, wheel_add, wheel_move, wheel_remove
 
@@ -27,6 +28,7 @@ cdef enum Order:
     ORDER_SETTLE = 8
     ORDER_GIVE_UP = 16
     ORDER_STOP = 32
+    ORDER_VOTES = 64
 
 
 cdef struct Squad:
@@ -42,11 +44,14 @@ cdef struct Squad:
     Tally tally
     uint64_t latency[BUCKETS]
     uint64_t connecting[BUCKETS]
+    uint64_t voting[BUCKETS]
     uint64_t lag[BUCKETS]
     uint64_t endings[CLOSE_CODE_END + 1]
     ViolationNote violations[VIOLATIONS_KEPT]
+    VoteBounds bounds  # as the last ORDER_VOTES found them
     Plan *plan
     Fan *fans
+    FanVotes *votes  # by fan
     uint32_t fan_count
     uint32_t number
     uint32_t in_flight

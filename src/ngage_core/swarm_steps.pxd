@@ -13,14 +13,15 @@ from ngage_core.swarm_connection cimport (
     fan_drop, fan_forget, fan_read, fan_say_goodbye, fan_take, launch,
 )
 from ngage_core.swarm_fan cimport (
-    FAN_AWAY, FAN_GONE, FAN_LEAVING, FAN_NEW, FAN_OPEN, Fan, count,
+    FAN_AWAY, FAN_GONE, FAN_LEAVING, FAN_NEW, FAN_OPEN, GUISE_HONEST, Fan, count,
 )
 from ngage_core.swarm_oracle cimport lacks_last, note_tail
 from ngage_core.swarm_plan cimport (
     CONNECT, DROP, EVERY_PERSONA, LEAVE, PAUSE, READ, RESUME, SIP, STIMULI_PENDING, THEN_GIVE_UP,
-    THEN_LEAVE, THEN_NEXT, ZAP, Plan, StepPlan, Stimulus, channel_of, fan_number, persona_of,
+    THEN_LEAVE, THEN_NEXT, VOTE, ZAP, Plan, StepPlan, Stimulus, channel_of, fan_number, persona_of,
 )
 from ngage_core.swarm_random cimport delay_seconds, draw, fan_unit, unit
+from ngage_core.swarm_speech cimport speak
 from ngage_core.swarm_squad cimport (
     STEP_TICK_NS, Squad, index_of, schedule, set_paused, unschedule,
 )
@@ -164,6 +165,7 @@ cdef inline void come_back(Squad *squad, Fan *fan, uint64_t number, bint resumin
         fan_drop(squad, fan)
     if fan.state == FAN_AWAY:
         fan.resuming = resuming
+        squad.votes[index_of(squad, fan)].guise = GUISE_HONEST
         choose_target(squad, fan, number, False)
         launch(squad, fan, squad.now_ns)
 
@@ -232,6 +234,8 @@ cdef inline void enter(Squad *squad, Fan *fan, uint8_t step) noexcept nogil:
         sip(squad, fan, plan.amount)
     elif plan.action == ZAP:
         zap(squad, fan, number)
+    elif plan.action >= VOTE:
+        speak(squad, fan, plan)
 
 
 cdef inline uint8_t chosen_exit(Squad *squad, Fan *fan) noexcept nogil:

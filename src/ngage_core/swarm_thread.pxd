@@ -13,8 +13,9 @@ from ngage_core.swarm_connection cimport fan_event
 from ngage_core.swarm_fan cimport FAN_CONNECTING, FAN_LEAVING, Fan, Tally
 from ngage_core.swarm_squad cimport (
     ORDER_CONNECT, ORDER_GIVE_UP, ORDER_RESET, ORDER_SETTLE, ORDER_STIMULI, ORDER_STOP,
-    SQUAD_EVENTS, STEP_TICK_NS, Squad,
+    ORDER_VOTES, SQUAD_EVENTS, STEP_TICK_NS, Squad,
 )
+from ngage_core.swarm_speech cimport bound_votes
 from ngage_core.swarm_steps cimport (
     beat, launch_some, let_return, patience_ms, settle, take_stimuli, turn_wheel,
 )
@@ -71,6 +72,7 @@ cdef inline bint squad_enter(Squad *squad) noexcept nogil:
     squad.reading.tally = &squad.tally
     squad.reading.latency = squad.latency
     squad.reading.connecting = squad.connecting
+    squad.reading.voting = squad.voting
     squad.reading.violations = squad.violations
     squad.reading.endings = squad.endings
     return status >= 0
@@ -101,6 +103,8 @@ cdef inline void obey(Squad *squad) noexcept nogil:
         take_stimuli(squad)
     if orders & (ORDER_SETTLE | ORDER_GIVE_UP):
         settle(squad, (orders & ORDER_GIVE_UP) != 0)
+    if orders & ORDER_VOTES:
+        bound_votes(squad)
     if orders & ORDER_STOP:
         squad.stopping = True
         return

@@ -25,6 +25,7 @@ CORE_LAYERS = {
     # of the crowd: the fan and what is shared, then what it checks, then what it reads
     **dict.fromkeys(["swarm_fan", "swarm_payload", "swarm_head", "swarm_plan"], 2),
     **dict.fromkeys(["swarm_random", "swarm_oracle", "swarm_raw", "swarm_stream"], 2),
+    **dict.fromkeys(["swarm_votes", "swarm_v1"], 2),
     # 3: what a poller is, what all shards share, what a poll is; 4: the pollers, the state of a
     # shard, of the votes thread
     **dict.fromkeys(["poller", "hub", "journal", "ballot"], 3),
@@ -36,8 +37,9 @@ CORE_LAYERS = {
     **dict.fromkeys(["client", "verbs", "accept", "commands"], 5),
     **dict.fromkeys(["turn", "thread", "control", "votes_thread"], 5),
     **dict.fromkeys(["swarm_squad", "swarm_connection", "swarm_steps", "swarm_thread"], 5),
+    "swarm_speech": 5,
     # 6: what Python holds
-    **dict.fromkeys(["channels", "engine", "protocol", "swarm", "votes"], 6),
+    **dict.fromkeys(["channels", "engine", "protocol", "swarm", "swarm_build", "votes"], 6),
 }
 
 # The control plane, by module or package.

@@ -1,0 +1,1 @@
+"""Checks of what a swarm is given; nothing of it is for Python."""

@@ -46,14 +46,14 @@ class Action(IntEnum):
 class Way(IntEnum):
     """How to cheat. From FORGED on with a connection of its own, which the last one gets."""
 
-    DOUBLE = 0  # another choice with the seq of the newest vote
-    REPLAY = 1  # votes that were sent before, in order
-    NO_CHOICE = 2  # for a choice that is not there, with a higher seq
-    NO_POLL = 3  # in a poll that is not there
-    FORGED = 4  # a ticket whose code is not right
-    EXPIRED = 5
-    CUT = 6  # a ticket that lacks its last character
-    NOBODY = 7  # verbs without a ticket
+    DOUBLE = 1  # another choice with the seq of the newest vote
+    REPLAY = 2  # votes that were sent before, in order
+    NO_CHOICE = 3  # for a choice that is not there, with a higher seq
+    NO_POLL = 4  # in a poll that is not there
+    FORGED = 5  # a ticket whose code is not right
+    EXPIRED = 6
+    CUT = 7  # a ticket that lacks its last character
+    NOBODY = 8  # verbs without a ticket
 
 
 ANY_KIND = 16  # of a reaction: one of those the event has
@@ -122,6 +122,7 @@ VIOLATION_KINDS = (
     "forbidden",
     "vote_lost",
     "vote_doubled",
+    "tally",
 )
 
 
@@ -135,7 +136,8 @@ class Violation(NamedTuple):
     `expected`. malformed: a rule of RFC 6455 was broken. close_code: `got` must not be sent. ack:
     vote `got` was acknowledged, and `expected` is the newest that was sent. forbidden: a cheater
     was answered with status `got` where `expected` is right. vote_lost, vote_doubled: the register
-    of this fan does not hold what it may, or should not be there.
+    of this fan does not hold what it may, or should not be there. tally: no fan's; the tally breaks
+    a rule of its own.
     """
 
     kind: str

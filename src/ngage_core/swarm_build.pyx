@@ -180,7 +180,7 @@ cdef int plan_delay(DelayPlan *out, delay, list kept) except -1:
 cdef int check_speech(str name, step) except -1:
     """What a step says must fit into what it says it with."""
     cdef dict bounds = {Action.VOTE: (1, BURST_MAX), Action.REACT: (1, REACTIONS_MAX),
-                        Action.CHEAT: (0, max(Way))}
+                        Action.CHEAT: (1, max(Way))}
     least, most = bounds.get(step.action, (0, 0xFFFFFFFF))
     if not least <= step.amount <= most:
         raise ValueError(

@@ -41,10 +41,10 @@ cdef enum ViolationKind:
 
 cdef enum Guise:  # what ticket a fan shows; as Way in behaviour.py, from FORGED on
     GUISE_HONEST = 0
-    GUISE_FORGED = 4
-    GUISE_EXPIRED = 5
-    GUISE_CUT = 6
-    GUISE_NOBODY = 7
+    GUISE_FORGED = 5
+    GUISE_EXPIRED = 6
+    GUISE_CUT = 7
+    GUISE_NOBODY = 8
 
 
 cdef struct Fan:

@@ -46,10 +46,10 @@ cdef enum Action:  # as in behaviour.py
     CHEAT = 12
 
 cdef enum Way:  # as in behaviour.py; the others are Guises
-    WAY_DOUBLE = 0
-    WAY_REPLAY = 1
-    WAY_NO_CHOICE = 2
-    WAY_NO_POLL = 3
+    WAY_DOUBLE = 1
+    WAY_REPLAY = 2
+    WAY_NO_CHOICE = 3
+    WAY_NO_POLL = 4
 
 cdef enum Distribution:  # as in behaviour.py
     NEVER = 0

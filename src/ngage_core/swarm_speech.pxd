@@ -4,9 +4,11 @@ from libc.stdint cimport uint32_t, uint8_t
 from libc.string cimport memset
 
 from ngage_core.swarm_connection cimport fan_drop, launch, read_for, send_reply
-from ngage_core.swarm_fan cimport FAN_OPEN, GUISE_FORGED, Fan, count
-from ngage_core.swarm_plan cimport CHEAT, REACT, RETRY, VOTE, StepPlan, fan_number
-from ngage_core.swarm_squad cimport Squad, index_of
+from ngage_core.swarm_fan cimport FAN_AWAY, FAN_OPEN, GUISE_FORGED, Fan, count
+from ngage_core.swarm_plan cimport (
+    CHEAT, REACT, RETRY, VOTE, StepPlan, fan_number, persona_of,
+)
+from ngage_core.swarm_squad cimport Squad, index_of, schedule
 from ngage_core.swarm_votes cimport (
     VoteBounds, add_bounds, cheat, react, vote_again, vote_anew,
 )
@@ -23,8 +25,12 @@ cdef inline void disguise(Squad *squad, Fan *fan, uint8_t guise) noexcept nogil:
 
 
 cdef inline void speak(Squad *squad, Fan *fan, const StepPlan *step) noexcept nogil:
-    """All of it in one send."""
+    """All of it in one send. Who has lost the connection, and was called away from coming back,
+    comes back first."""
     cdef uint32_t index = index_of(squad, fan)
+    cdef int lost = persona_of(squad.plan, fan).lost
+    if fan.state == FAN_AWAY and lost >= 0:
+        schedule(squad, fan, <uint8_t> lost, squad.now_ns)
     if fan.state != FAN_OPEN:
         return
     if step.action == CHEAT and step.amount >= GUISE_FORGED:

@@ -14,6 +14,7 @@ __all__ = [
     "Fault",
     "Persona",
     "Phase",
+    "Poll",
     "Proxy",
     "Publish",
     "Sample",
@@ -51,8 +52,30 @@ class Publish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """The one poll of a run, opened and closed by mobsim through an edge's server API at `url`.
+
+    event: it is made if it is not there. closes: None: when the last phase ends. Where url is "",
+    the poll `number` is open already, and its tally is at `tally`: a JSON object with `counts` and
+    `voters`. tally with a url: asked in place of the server API.
+    """
+
+    url: str = ""
+    api_key: str = ""
+    event: str = "mobsim"
+    choices: int = 4
+    opens: float = 0.0
+    closes: float | None = None
+    number: int = 0
+    tally: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A process mobsim starts, and may hurt. It prints a line with `ready public=URL`."""
+    """A process mobsim starts, and may hurt. It prints a line with `ready public=URL`.
+
+    {data} in command and config is a directory of its own, empty at first.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -125,12 +148,14 @@ class Scenario:
     phases: tuple[Phase, ...]
     seed: int = 0
     sources: str = "127.0.0.0/8"
+    secret: str = ""  # of the edge, in hexadecimal: what tickets are signed with
     skips: bool = False  # the channels' policy leaves out publications without a word
     max_lag: float = 0.25  # p99 of the generator's own lateness; more is an invalid run
     settle: float = 10.0  # how long the last publications may take
     personas: tuple[Persona, ...] = (Persona(),)
     step_names: tuple[tuple[str, ...], ...] = (("watch",),)  # by persona, in the order of steps
     publish: Publish | None = None
+    poll: Poll | None = None
     servers: tuple[Server, ...] = ()
     proxies: tuple[Proxy, ...] = ()
     stimuli: tuple[Stimulus, ...] = ()

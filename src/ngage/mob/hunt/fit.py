@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ngage.mob.hunt.edges import with_settings
-from ngage.mob.model import Fault, Phase, Scenario, Stimulus
+from ngage.mob.model import Fault, Phase, Poll, Scenario, Stimulus
 from ngage.mob.scenario.file import LEAVE, SERVER_FAULTS
 from ngage.mob.scenario.fitting import REFERENCE
 from ngage.mob.scenario.ready import scaled
@@ -29,6 +29,7 @@ def small(scenario: Scenario, fans: int) -> Scenario:
         phases=tuple(_faster_phase(phase, factor) for phase in fewer.phases),
         stimuli=tuple(replace(one, at=short(one.at * factor)) for one in fewer.stimuli),
         faults=tuple(_faster_fault(fault, factor) for fault in fewer.faults),
+        poll=fewer.poll and _faster_poll(fewer.poll, factor),
     )
     return with_settings(fitted(faster), drain_seconds=DRAIN_SECONDS)
 
@@ -54,6 +55,7 @@ def fitted(scenario: Scenario) -> Scenario:
         servers=servers,
         proxies=proxies,
         publish=publish,
+        poll=scenario.poll and _fitted_poll(scenario.poll, used, end),
         faults=tuple(_one_after_the_other(faults)),
         stimuli=tuple(stimuli),
     )
@@ -72,6 +74,15 @@ def _has_meaning(stimulus: Stimulus, scenario: Scenario) -> bool:
         if stimulus.persona in ("", persona.name)
     ]
     return bool(reacting) and all(stimulus.do in (*steps, LEAVE) for steps in reacting)
+
+
+def _fitted_poll(poll: Poll, used: set[str], end: float) -> Poll | None:
+    """None if its edge is not there, or it would open too late."""
+    known = used | {f"{name}.admin" for name in used}
+    closes = None if poll.closes is None else min(poll.closes, end)
+    late = poll.opens >= (end if closes is None else closes)
+    there = known.issuperset(REFERENCE.findall(poll.url + poll.tally))
+    return replace(poll, closes=closes) if there and not late else None
 
 
 def _one_after_the_other(faults: Iterable[Fault]) -> Iterator[Fault]:
@@ -99,6 +110,11 @@ def _faster_phase(phase: Phase, factor: float) -> Phase:
         ramp_to=None if phase.ramp_to is None else phase.ramp_to / factor,
         leave_rate=phase.leave_rate / factor,
     )
+
+
+def _faster_poll(poll: Poll, factor: float) -> Poll:
+    closes = None if poll.closes is None else short(poll.closes * factor)
+    return replace(poll, opens=short(poll.opens * factor), closes=closes)
 
 
 def _faster_fault(fault: Fault, factor: float) -> Fault:

@@ -15,6 +15,7 @@ from ngage.mob.measure import thresholds
 from ngage.mob.model import (
     Fault,
     Phase,
+    Poll,
     Proxy,
     Publish,
     Scenario,
@@ -50,10 +51,12 @@ from ngage.mob.scenario.kinds import (
 from ngage.mob.scenario.nodes import Node
 from ngage.mob.scenario.personas import People, read_people, write_people
 
+CHOICES_MAX = 32
 FANS_MAX = 10_000_000
 SEED_MAX = (1 << 63) - 1  # TOML's largest
 LEAVE = "leave"  # what a stimulus may do beside the states of a persona
 
+SECRET_PATTERN = re.compile(r"[0-9a-fA-F]{64}")
 NAME_PATTERN = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -69,6 +72,13 @@ def _read_network(value: object) -> str:
         return text and str(ipaddress.IPv4Network(text))
     except ValueError:
         raise ValueError('it must be one network such as "127.1.0.0/16", or ""') from None
+
+
+def _read_secret(value: object) -> str:
+    text = read_text(value)
+    if text and not SECRET_PATTERN.fullmatch(text):
+        raise ValueError("it must be 64 hexadecimal digits")
+    return text
 
 
 def _read_environment(node: Node) -> tuple[tuple[str, str], ...]:
@@ -90,6 +100,7 @@ MOB = Record(
         Key("fans", whole(1, FANS_MAX)),
         Key("seed", whole(0, SEED_MAX)),
         Key("sources", Kind(lambda node: node.read(_read_network), string)),
+        Key("secret", Kind(lambda node: node.read(_read_secret), string)),
         Key("skips", FLAG),
         Key("max_lag", SECONDS),
         Key("settle", SECONDS),
@@ -113,6 +124,19 @@ PUBLISH = Record(
         Key("rate", number(above=True)),
         Key("burst", whole(1, 10_000)),
         Key("size", SIZE),
+    ),
+)
+POLL = Record(
+    Poll,
+    (
+        Key("url", TEXT),
+        Key("api_key", TEXT),
+        Key("event", TEXT),
+        Key("choices", whole(1, CHOICES_MAX)),
+        Key("opens", SECONDS),
+        Key("closes", SECONDS),
+        Key("number", whole(1, (1 << 32) - 1)),
+        Key("tally", TEXT),
     ),
 )
 SERVER = Record(
@@ -154,7 +178,17 @@ FAULTS = {
     for do, keys in {**SERVER_FAULTS, **PROXY_FAULTS}.items()
 }
 THRESHOLD = Record(Threshold, (Key("expr", TEXT), Key("abort_on_fail", FLAG)))
-TABLES = ["phases", "personas", "stimuli", "faults", "servers", "proxies", "publish", "thresholds"]
+TABLES = [
+    "phases",
+    "personas",
+    "stimuli",
+    "faults",
+    "servers",
+    "proxies",
+    "publish",
+    "poll",
+    "thresholds",
+]
 
 
 def load(path: Path) -> Scenario:
@@ -176,7 +210,7 @@ def loads(text: str, name: str, directory: Path) -> Scenario:
     servers = tuple(_read_server(node) for node in root.child("servers").children())
     proxies = tuple(PROXY.read(node) for node in root.child("proxies").children())
     people = read_people(root.child("personas"))
-    publish = root.child("publish")
+    publish, poll = root.child("publish"), root.child("poll")
     scenario = MOB.read(
         mob,
         phases=tuple(PHASE.read(node) for node in root.child("phases").children()),
@@ -184,6 +218,7 @@ def loads(text: str, name: str, directory: Path) -> Scenario:
         step_names=people.step_names,
         samples=people.samples,
         publish=None if publish.value is None else PUBLISH.read(publish),
+        poll=None if poll.value is None else POLL.read(poll),
         servers=servers,
         proxies=proxies,
         stimuli=tuple(_read_stimulus(node, people) for node in root.child("stimuli").children()),
@@ -212,6 +247,8 @@ def dump(scenario: Scenario) -> str:
     lines += _tables("proxies", PROXY, scenario.proxies)
     if scenario.publish:
         lines += ["[publish]", *PUBLISH.write(scenario.publish), ""]
+    if scenario.poll:
+        lines += ["[poll]", *POLL.write(scenario.poll), ""]
     if scenario.thresholds:
         lines += ["[thresholds]", *_write_thresholds(scenario.thresholds)]
     return "\n".join(lines).rstrip("\n") + "\n"

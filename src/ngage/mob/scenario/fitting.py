@@ -8,7 +8,7 @@ from collections.abc import Container, Sequence
 from urllib.parse import urlsplit
 
 from ngage.mob.hints import did_you_mean
-from ngage.mob.model import Fault, Scenario, Stimulus
+from ngage.mob.model import Fault, Poll, Scenario, Stimulus
 from ngage.mob.scenario.arrivals import LATEST_SECONDS
 from ngage.mob.scenario.nodes import Node
 
@@ -53,6 +53,13 @@ def check_urls(root: Node, scenario: Scenario) -> None:
     if scenario.publish:
         url = root.child("publish").child("url")
         _check_addresses(url, scenario.publish.urls, ("http", "ws"), names)
+    if poll := scenario.poll:
+        node = root.child("poll")
+        if not poll.url and not (poll.number and poll.tally):
+            raise node.error("it needs the url of an edge's admin, or a number and a tally")
+        for key, given in (("url", poll.url), ("tally", poll.tally)):
+            if given:
+                _check_addresses(node.child(key), (given,), ("http",), names)
 
 
 def _check_addresses(
@@ -84,6 +91,8 @@ def check_times(root: Node, scenario: Scenario) -> None:
         end += phase.duration
         if (phase.arrival_rate or phase.ramp_to) and end > LATEST_SECONDS:
             raise node.child("duration").error(f"arrivals must end within {LATEST_SECONDS} s")
+    if scenario.poll:
+        _check_poll_times(root.child("poll"), scenario.poll, end)
     tables: list[tuple[str, Sequence[Stimulus | Fault]]] = [
         ("stimuli", scenario.stimuli),
         ("faults", scenario.faults),
@@ -92,3 +101,11 @@ def check_times(root: Node, scenario: Scenario) -> None:
         for node, event in zip(root.child(table).children(), events, strict=True):
             if event.at > end:
                 raise node.child("at").error(f"the last phase ends at {end:g} s")
+
+
+def _check_poll_times(node: Node, poll: Poll, end: float) -> None:
+    closes = end if poll.closes is None else poll.closes
+    if closes > end:
+        raise node.child("closes").error(f"the last phase ends at {end:g} s")
+    if poll.opens >= closes:
+        raise node.child("opens").error(f"it closes at {closes:g} s")

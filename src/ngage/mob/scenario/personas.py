@@ -27,7 +27,7 @@ from ngage.mob.scenario.kinds import (
     whole,
 )
 from ngage.mob.scenario.nodes import Node
-from ngage_core.behaviour import Action, Distribution, Persona, Step
+from ngage_core.behaviour import Action, Distribution, Persona, Step, Way
 
 Table = dict[str, object]
 
@@ -42,6 +42,19 @@ ACTION = Kind(
     lambda node: Action[choice(ACTIONS).read(node).upper()],
     lambda action: string(action.name.lower()),
 )
+WAYS = [way.name.lower() for way in Way]
+WAY = Kind(
+    lambda node: Way[choice(WAYS).read(node).upper()],
+    lambda way: string(Way(way).name.lower()),
+)
+# How much of what it does, by action: the key, and what it is if it is not given (0: it must be)
+AMOUNTS = {
+    Action.SIP: (Key("bytes", SIZE, "amount"), 0),
+    Action.VOTE: (Key("votes", whole(1, 16), "amount"), 1),
+    Action.REACT: (Key("count", whole(1, 100), "amount"), 1),
+    Action.CHEAT: (Key("way", WAY, "amount"), 0),
+}
+REACTION = Key("kind", whole(0, 15))
 SAMPLE = Record(Sample, (Key("python", TEXT), Key("fans", whole(1, 10_000))))
 
 
@@ -87,8 +100,8 @@ def write_people(people: People) -> list[str]:
     for persona, names in zip(people.personas, people.step_names, strict=True):
         table = f"personas.{bare_or_quoted(persona.name)}"
         lines += [f"[{table}]", *_persona_record(names).write(persona), f"[{table}.states]"]
-        step = _step_record(names)
         for name, value in zip(names, persona.steps, strict=True):
+            step = _step_record(names, value.action)
             # `do` is written though it is the default: a state says what it does
             pairs = step.write(value) if value.action else ['do = "stay"', *step.write(value)]
             lines.append(f"{bare_or_quoted(name)} = {inline_table(pairs)}")
@@ -136,9 +149,19 @@ def _read_persona(node: Node, name: str) -> tuple[Persona, tuple[str, ...]]:
 
 
 def _read_step(node: Node, names: Sequence[str]) -> Step:
-    step = _step_record(names).read(node)
-    if bool(step.amount) != (step.action == Action.SIP):
-        raise node.child("bytes").error('bytes belong to do = "sip", and are needed there')
+    do = node.child("do")
+    action = Action.STAY if do.value is None else ACTION.read(do)
+    for other, (key, _) in AMOUNTS.items():
+        if other != action and node.child(key.name).value is not None:
+            raise node.child(key.name).error(f'{key.name} goes with do = "{other.name.lower()}"')
+    step = _step_record(names, action).read(node)
+    if action in AMOUNTS and not step.amount:
+        key, usual = AMOUNTS[action]
+        if not usual:
+            raise node.child(key.name).error(
+                f'{key.name} is needed with do = "{action.name.lower()}"'
+            )
+        step = step._replace(amount=usual)
     if bool(step.next) != (step.think.distribution != Distribution.NEVER):
         raise node.error("think and next belong together: after the one comes the other")
     return step
@@ -172,12 +195,15 @@ def _persona_record(names: Sequence[str]) -> Record[Persona]:
     )
 
 
-def _step_record(names: Sequence[str]) -> Record[Step]:
+def _step_record(names: Sequence[str], action: Action) -> Record[Step]:
+    amount = (AMOUNTS[action][0],) if action in AMOUNTS else ()
+    reaction = (REACTION,) if action == Action.REACT else ()
     return Record(
         Step,
         (
             Key("do", ACTION, "action"),
-            Key("bytes", SIZE, "amount"),
+            *amount,
+            *reaction,
             Key("think", DELAY),
             Key("next", _next(names)),
         ),

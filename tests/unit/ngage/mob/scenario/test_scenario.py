@@ -10,6 +10,7 @@ from ngage.mob.measure.metrics import METRICS
 from ngage.mob.model import (
     Fault,
     Phase,
+    Poll,
     Publish,
     Sample,
     Scenario,
@@ -21,7 +22,7 @@ from ngage.mob.scenario.arrivals import NEVER, arrivals
 from ngage.mob.scenario.file import dump, load, loads
 from ngage.mob.scenario.personas import ready
 from ngage.mob.scenario.ready import ready_names, ready_scenario, scaled
-from ngage_core.behaviour import Action, Delay, Distribution, Persona, Step
+from ngage_core.behaviour import ANY_KIND, Action, Delay, Distribution, Persona, Step, Way
 
 # Line 1 is [mob]; what a test adds begins at line 9
 BASE = """[mob]
@@ -35,6 +36,7 @@ arrival_rate = 5
 """
 SERVER = '[[servers]]\nname = "edge"\ncommand = ["ngage-edge"]\n'
 PROXY = '[[proxies]]\nname = "net"\nserver = "edge"\n'
+POLL = '[poll]\nurl = "http://127.0.0.1:1"\nevent = "x"\napi_key = "k"\n'
 STIMULUS = '[[stimuli]]\nat = "1s"\nevent = "goal"\nreact = { p = 1, do = "leave", delay = %s }\n'
 AT_ONCE = '{ dist = "constant", value = 0 }'
 
@@ -74,11 +76,19 @@ def test_defaults_are_those_of_the_model() -> None:
         (BASE.replace("ws://", "http://"), ":4: mob.target: "),
         (BASE.replace("127.0.0.1:8080", "{edge}"), ":4: mob.target: {edge} is no server or proxy"),
         (BASE + "[[phase]]", ":9: phase: unknown key; did you mean phases?"),
-        (BASE + "[personas.voter]", ":9: personas.voter: it needs states, or like"),
+        (BASE + "[personas.voters]", ":9: personas.voters: it needs states, or like; did"),
         (BASE + '[personas.x]\nlike = "luker"', ":10: personas.x.like: 'luker' is not known; did"),
         (BASE + "[personas.lurker]\nweight = 0", ":9: personas: at least one persona"),
         (BASE + '[personas.x]\nstates.a.do = "sit"', ":10: personas.x.states.a.do: 'sit' is not"),
         (BASE + '[personas.x]\nstates.a.do = "sip"', ":10: personas.x.states.a.bytes: bytes"),
+        (BASE + '[personas.x]\nstates.a = { do = "cheat" }', ":10: personas.x.states.a.way: way"),
+        (BASE + "[personas.x]\nstates.a.votes = 2", ":10: personas.x.states.a.votes: votes goes"),
+        (BASE + "[poll]\nopens = 1", ":9: poll: it needs the url of an edge's admin, or"),
+        (BASE + '[poll]\nurl = "http://{x}"', ":10: poll.url: {x} is no server"),
+        (BASE + POLL + "opens = 10", ":13: poll.opens: it closes at 10 s"),
+        (BASE + POLL + "closes = 11", ":13: poll.closes: the last phase ends at 10 s"),
+        (BASE + POLL + "choices = 33", ":13: poll.choices: it must be a whole number"),
+        (BASE.replace("fans", 'secret = "x"\nfans'), ":3: mob.secret: it must be 64 hex"),
         (BASE + '[personas.x]\nstates.a.next = "b"', ":10: personas.x.states.a.next: 'b' is not"),
         (BASE + '[personas.x]\nstates.a.next = "a"', ":10: personas.x.states.a: think and next"),
         (BASE + "[personas.x]\nstates.a.next = {a=0.9}", ":10: personas.x.states.a.next: the prob"),
@@ -183,9 +193,11 @@ def test_ready_scenarios_load_round_trip_and_scale(name: str) -> None:
     assert replace(small, fans=scenario.fans, phases=scenario.phases) == scenario
 
 
-def test_there_are_six_ready_scenarios_and_no_seventh() -> None:
+def test_there_are_eight_ready_scenarios_and_no_ninth() -> None:
+    polls = ["poll-killed", "poll-stampede"]
     rolling = ["rolling-restart", "rolling-upgrade"]
-    assert ready_names() == ["doors-open", "kick-off-herd", *rolling, "slow-phones", "tunnel"]
+    first = ["doors-open", "kick-off-herd"]
+    assert ready_names() == [*first, *polls, *rolling, "slow-phones", "tunnel"]
     with pytest.raises(ScenarioError, match="did you mean tunnel"):
         ready_scenario("tunel")
 
@@ -206,12 +218,14 @@ delays = st.one_of(
 @st.composite
 def steps(draw: st.DrawFn, count: int) -> Step:
     action = draw(st.sampled_from(Action))
-    amount = draw(st.integers(1, 1 << 20)) if action == Action.SIP else 0
+    most = {Action.SIP: 1 << 20, Action.VOTE: 16, Action.REACT: 100, Action.CHEAT: max(Way)}
+    amount = draw(st.integers(1, most[action])) if action in most else 0
+    kind = draw(st.integers(0, 15)) if action == Action.REACT else ANY_KIND
     to = draw(st.lists(st.integers(0, count - 1), unique=True, max_size=8))
     if not to:
-        return Step(action, amount)
+        return Step(action, amount, kind=kind)
     exits = tuple((1 / len(to), step) for step in to)
-    return Step(action, amount, draw(delays), exits)
+    return Step(action, amount, draw(delays), exits, kind)
 
 
 @st.composite
@@ -247,6 +261,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         fans=draw(st.integers(1, 10**6)),
         seed=draw(st.integers(0, 2**63 - 1)),
         skips=draw(st.booleans()),
+        secret=draw(st.sampled_from(["", "0a" * 32])),
         settle=draw(seconds),
         phases=(
             Phase(
@@ -266,6 +281,17 @@ def scenarios(draw: st.DrawFn) -> Scenario:
                 urls=st.just((f"http://{{{server.name}.admin}}", "http://127.0.0.1:1")),
                 api_key=words,
                 rate=lasting,
+            )
+        ),
+        poll=draw(
+            st.none()
+            | st.builds(
+                Poll,
+                url=st.just(f"http://{{{server.name}.admin}}"),
+                event=words,
+                choices=st.integers(1, 32),
+                closes=st.just(end),
+                tally=st.sampled_from(["", "http://127.0.0.1:1/tally"]),
             )
         ),
         servers=(server,),

@@ -13,6 +13,7 @@ __all__ = [
     "EventError",
     "FanError",
     "HandoverError",
+    "HostError",
     "IngestError",
     "InvalidTokenError",
     "JournalError",
@@ -81,6 +82,10 @@ class PublicationError(NgageError, ValueError):
 
 class PositionError(NgageError, LookupError):
     """A position belongs to another epoch: what followed it is not known here."""
+
+
+class HostError(NgageError):
+    """The server API does not do what the host of a run's poll asks for."""
 
 
 class ResultError(NgageError, ValueError):

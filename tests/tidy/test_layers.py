@@ -64,7 +64,7 @@ MOB_LAYERS = {
     **dict.fromkeys(["scenario", "show"], 3),
     "world": 4,
     "crowd": 4,
-    "ledger": 5,
+    **dict.fromkeys(["ledger", "voting"], 5),
     "run": 6,
     **dict.fromkeys(["capacity", "hunt"], 7),
     **dict.fromkeys(["__init__", "arguments", "search"], 8),

@@ -16,6 +16,7 @@ OUTPUTS = {
 }
 FANS_MAX = 4_000_000
 NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+SECRET = re.compile(r"[0-9a-fA-F]{64}")
 
 
 def build_parser(version: str) -> argparse.ArgumentParser:
@@ -34,6 +35,10 @@ def build_parser(version: str) -> argparse.ArgumentParser:
     run = commands.add_parser("run", parents=[running, outputs], help="run a scenario")
     run.add_argument("scenario", help="a TOML file, or the name of a ready scenario")
     run.add_argument("--fans", type=_fans, metavar="N", help="the same shape with so many fans")
+
+    run.add_argument(
+        "--tally", type=_tally, metavar="URL", help="where the poll's final tally is, as JSON"
+    )
 
     quick = commands.add_parser(
         "quick", parents=[running, outputs], help="fans that connect, stay and check; no file"
@@ -139,6 +144,13 @@ def _running() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False, parents=[_crowd()])
     parser.add_argument(
         "--metrics", type=_address, metavar="HOST:PORT", help="serve Prometheus metrics meanwhile"
+    )
+    parser.add_argument(
+        "--secret",
+        type=_secret,
+        default="",
+        metavar="HEX",
+        help="the edge's secret: sign tickets for the fans",
     )
     parser.add_argument("--plain", action="store_true", help="lines instead of a screen")
     return parser
@@ -256,6 +268,17 @@ def _target(text: str) -> str:
 
 def _publish(text: str) -> str:
     _split(text, ("http", "ws"))
+    return text
+
+
+def _tally(text: str) -> str:
+    _split(text, ("http",))
+    return text
+
+
+def _secret(text: str) -> str:
+    if text and not SECRET.fullmatch(text):
+        raise argparse.ArgumentTypeError("it must be 64 hexadecimal digits")
     return text
 
 

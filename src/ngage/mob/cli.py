@@ -26,7 +26,7 @@ from ngage.mob.interrupt import until_over
 from ngage.mob.measure.hdr import write_hgrm
 from ngage.mob.measure.results import Result, Sampling, read_result
 from ngage.mob.measure.totals import Totals
-from ngage.mob.model import Phase, Publish, Scenario
+from ngage.mob.model import Persona, Phase, Publish, Scenario
 from ngage.mob.run import AT_ONCE, Watchers, run
 from ngage.mob.scenario.ready import find_scenario, ready_names, ready_scenario, scaled
 from ngage.mob.show.exposition import Exposition
@@ -69,6 +69,12 @@ def _run(options: argparse.Namespace) -> int:
         scenario = scaled(scenario, options.fans)
     if options.seed is not None:
         scenario = replace(scenario, seed=options.seed)
+    if options.secret:
+        scenario = replace(scenario, secret=options.secret)
+    if options.tally:
+        if not scenario.poll:
+            raise ScenarioError(f"{scenario.name} has no poll, so there is no use for --tally")
+        scenario = replace(scenario, poll=replace(scenario.poll, tally=options.tally))
     return _simulate(scenario, options)
 
 
@@ -90,6 +96,8 @@ def _quick(options: argparse.Namespace) -> int:
         seed=options.seed or 0,
         sources=options.sources,
         publish=publish,
+        secret=options.secret,
+        personas=(Persona(protocol="v1" if options.secret else "raw"),),
     )
     return _simulate(scenario, options)
 

@@ -8,6 +8,7 @@ them in a thread.
 import threading
 import time
 from array import array
+from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
@@ -15,7 +16,7 @@ from ngage.errors import ScenarioError
 from ngage.mob.measure.percentiles import Histogram
 from ngage.mob.measure.totals import Counted
 from ngage.mob.model import Delay, Scenario
-from ngage_core.behaviour import Target, Violation
+from ngage_core.behaviour import Target, Violation, VoteBounds
 from ngage_core.swarm import Swarm, bucket_floors, publication
 
 __all__ = ["Crowd", "publication"]
@@ -84,6 +85,32 @@ class Crowd:
         with self._lock:
             self._swarm.give_up(last)
 
+    def sign_tickets(self, secret: bytes, expires: int) -> None:
+        """Every fan that shows tickets has one of its own, until this Unix second."""
+        with self._lock:
+            self._swarm.sign_tickets(secret, expires)
+
+    def hand_out(self, tickets: Sequence[str]) -> None:
+        """One for each fan, as the server API gives them."""
+        raw = b"".join(urlsafe_b64decode(ticket + "=") for ticket in tickets)
+        with self._lock:
+            self._swarm.hand_out(raw)
+
+    def open_poll(self, number: int, choices: int, event: int, reactions: int) -> None:
+        """Fans may vote from now on, and react to the event with so many kinds."""
+        with self._lock:
+            self._swarm.poll(number, choices, event=event, reactions=reactions)
+
+    def close_poll(self) -> None:
+        """No fan begins to vote any more."""
+        with self._lock:
+            self._swarm.close_poll()
+
+    def vote_bounds(self) -> VoteBounds:
+        """What the tally may be, by what has been sent and acknowledged."""
+        with self._lock:
+            return self._swarm.vote_bounds()
+
     @property
     def counters(self) -> dict[str, int]:
         with self._lock:
@@ -91,11 +118,12 @@ class Crowd:
 
     def count(self) -> Counted:
         with self._lock:
-            latency, connect, lag = (
+            latency, connect, lag, voting = (
                 Histogram.of(self._swarm.histogram(kind), FLOORS)
-                for kind in ("latency", "connect", "lag")
+                for kind in ("latency", "connect", "lag", "vote")
             )
-            return Counted(time.monotonic_ns(), self._swarm.progress(), latency, connect, lag)
+            counters = self._swarm.progress()
+            return Counted(time.monotonic_ns(), counters, latency, connect, lag, voting)
 
     def violations(self) -> list[Violation]:
         with self._lock:

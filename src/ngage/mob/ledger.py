@@ -22,7 +22,9 @@ from ngage.mob.measure.results import (
     Result,
     Sampling,
     ViolationRecord,
+    Voting,
 )
+from ngage.mob.measure.tallies import Finding
 from ngage.mob.measure.totals import Counted
 from ngage.mob.model import Scenario
 from ngage.mob.world.publisher import Publisher
@@ -41,6 +43,7 @@ class Ledger:
         self.moments: list[Moment] = []
         self.series: list[Sampling] = []
         self.found: list[ViolationRecord] = []
+        self.tally = Finding()
         self._scenario = scenario
         self._crowd = crowd
         self._publisher = publisher
@@ -85,8 +88,8 @@ class Ledger:
             at=(now.at_ns - self.start_ns) / NS,
             open=counters["open"],
             arrived=counters["arrived"],
-            connects_per_second=(counters["opened"] - before.counters["opened"]) / seconds,
-            received_per_second=(counters["received"] - before.counters["received"]) / seconds,
+            connects_per_second=_grown(before, now, "opened") / seconds,
+            received_per_second=_grown(before, now, "received") / seconds,
             p50=latency.percentile(50),
             p99=latency.percentile(99),
             max=latency.most,
@@ -94,6 +97,8 @@ class Ledger:
             gaps=counters["gaps"],
             violations=counters["violations"] + len(self.found),
             closed=counters["closed"],
+            votes_per_second=_grown(before, now, "votes_acknowledged") / seconds,
+            vote_p99=(now.voting - before.voting).percentile(99),
         )
         if counters["open"] > self.most_open:
             grown = own_resident_bytes() - self._own_bytes
@@ -108,6 +113,7 @@ class Ledger:
             publish_lag=_publish_lag(self._publisher),
             connects_per_second=self._connects_per_second(),
             violations=counted.counters["violations"] + len(self.found),
+            cast=judge.votes(counted.counters, self.tally),
         )
 
     def result(self, target: str, counted: Counted) -> Result:
@@ -130,6 +136,7 @@ class Ledger:
             connect=Connect(per_second=self._connects_per_second(), ms=counted.connect.summary()),
             messages=judge.messages(counters),
             latency_ms=counted.latency.summary(),
+            votes=judge.votes(counters, self.tally),
             generator=Generator(
                 lag_ms_p99=lag.percentile(99),
                 publish_lag_ms_p99=publish_lag.percentile(99) if publish_lag.count else 0.0,
@@ -150,6 +157,7 @@ class Ledger:
             connections={name: counters[name] for name in (*CONNECTIONS, *RESUMES)},
             moments=self.moments,
             series=self.series,
+            voting=self._voting(counted),
             histogram=encode(counted.latency),
         )
 
@@ -158,6 +166,18 @@ class Ledger:
             oracle.record(violation, self._scenario, self._crowd.paths, self.start_ns)
             for violation in self._crowd.violations()[:VIOLATIONS_TOLD]
         ]
+
+    def _voting(self, counted: Counted) -> Voting:
+        counters = counted.counters
+        return Voting(
+            ms=counted.voting.summary(),
+            repeated=counters["votes_repeated"],
+            refused=counters["votes_refused"],
+            put_off=counters["votes_put_off"],
+            cheats=counters["cheats"],
+            reactions=counters["reactions"],
+            counts=list(self.tally.counts),
+        )
 
     def _kinds(self, counters: Mapping[str, int]) -> dict[str, int]:
         """Violations of each kind; of the crowd's, only the first ones have one."""
@@ -172,6 +192,10 @@ class Ledger:
         if self._connect_seconds:
             return self._at_first.counters["opened"] / self._connect_seconds
         return max((sample.connects_per_second for sample in self.series), default=0.0)
+
+
+def _grown(before: Counted, now: Counted, counter: str) -> int:
+    return now.counters[counter] - before.counters[counter]
 
 
 def _publish_lag(publisher: Publisher | None) -> Trend:

@@ -1,8 +1,9 @@
 """One run: the crowd comes, things happen to it, everybody leaves, and it is judged.
 
 Order: servers and proxies, one publication so that the channels exist, then arrivals, publications,
-stimuli and faults by the same clock, with a sample each second. At the end the publisher stops, the
-last publications may take their time, the crowd leaves, and the servers must be as they were.
+stimuli, the poll and faults by the same clock, with a sample each second. At the end the publisher
+stops, the last publications may take their time, votes are counted, the crowd leaves, and the
+servers must be as they were.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from ngage.mob.measure.results import Moment, Result, Sampling, ViolationRecord
 from ngage.mob.measure.totals import Counted, Totals
 from ngage.mob.model import Delay, Scenario, Stimulus
 from ngage.mob.scenario.arrivals import arrivals, departures
+from ngage.mob.voting import Voting
 from ngage.mob.world.built import World, built
 from ngage.mob.world.faults import Timeline
 from ngage.mob.world.health import await_answer
@@ -86,6 +88,7 @@ class Run:
         self._crowd = Crowd(scenario, world.targets, threads)
         self._publisher = self._make_publisher()
         self._ledger = Ledger(scenario, self._crowd, self._publisher)
+        self._voting = Voting(scenario, world, self._crowd, self._ledger, self._tell)
 
     async def result(self) -> Result:
         """From the first publication to the verdict."""
@@ -93,12 +96,14 @@ class Run:
             before = await self._footprints()
             if self._publisher:
                 await asyncio.to_thread(self._publisher.open, OPEN_SECONDS)
+            await self._voting.prepare()
             self._watchers.begin(self._world.targets)
             at_once = self._scenario.phases[0].arrival_rate == AT_ONCE
             if at_once:
                 await self._connect()
             last = await self._play(arriving=not at_once)
             await self._settle(last)
+            await self._voting.count()
             self._tell("phase", "drained")
             counted = self._crowd.count()
             if at_once:
@@ -164,7 +169,13 @@ class Run:
 
     async def _script(self, timeline: Timeline) -> None:
         start = self._ledger.start_ns / NS
-        await asyncio.gather(self._phases(), self._stimulate(), self._depart(), timeline.run(start))
+        await asyncio.gather(
+            self._phases(),
+            self._stimulate(),
+            self._depart(),
+            self._voting.play(),
+            timeline.run(start),
+        )
 
     async def _phases(self) -> None:
         begin = 0.0
@@ -196,7 +207,9 @@ class Run:
             await asyncio.sleep(SAMPLE_SECONDS)
             now = self._crowd.count()
             sampling = self._ledger.sample(before, now)
-            totals = Totals(now.counters, now.latency.summary(), self._crowd.closes())
+            totals = Totals(
+                now.counters, now.latency.summary(), self._crowd.closes(), now.voting.summary()
+            )
             self._watchers.update(sampling, totals)
             before = now
             self._look_after_servers()

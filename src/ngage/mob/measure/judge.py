@@ -10,6 +10,7 @@ from ngage.mob.measure import thresholds
 from ngage.mob.measure.metrics import Counter, Gauge, Measured, Trend
 from ngage.mob.measure.percentiles import Histogram
 from ngage.mob.measure.results import Messages, ThresholdResult, Verdict, Votes
+from ngage.mob.measure.tallies import Finding
 from ngage.mob.measure.totals import Counted
 from ngage.mob.model import Scenario, Threshold
 
@@ -33,15 +34,30 @@ def messages(counters: Mapping[str, int]) -> Messages:
     )
 
 
+def votes(counters: Mapping[str, int], found: Finding) -> Votes:
+    return Votes(
+        sent=counters["votes_sent"],
+        acknowledged=counters["votes_acknowledged"],
+        counted=found.voters,
+        lost=found.lost,
+        doubled=found.doubled,
+    )
+
+
 def measure(
-    counted: Counted, *, publish_lag: Trend, connects_per_second: float, violations: int
+    counted: Counted,
+    *,
+    publish_lag: Trend,
+    connects_per_second: float,
+    violations: int,
+    cast: Votes,
 ) -> dict[str, Measured]:
     """Every metric of metrics.py."""
     counters = counted.counters
     expected = messages(counters).expected
     attempts = counters["opened"] + counters["failed"]
     resumes = counters["recovered"] + counters["unrecovered"]
-    votes = Votes()
+    unanswered = cast.sent - cast.acknowledged - counters["votes_refused"]
     return {
         "deliver_ms": _trend(counted.latency),
         "connect_ms": _trend(counted.connect),
@@ -55,8 +71,13 @@ def measure(
         **{name: Counter(counters[name], attempts) for name in ("failed", "refused")},
         **{name: Counter(counters[name], counters["opened"]) for name in ("closed", "lost")},
         "unrecovered": Counter(counters["unrecovered"], resumes),
-        "votes_lost": Counter(votes.lost, votes.sent),
-        "votes_doubled": Counter(votes.doubled, votes.sent),
+        "vote_ms": _trend(counted.voting),
+        "votes_unanswered": Counter(max(0, unanswered), cast.sent),
+        "votes_refused": Counter(counters["votes_refused"], cast.sent),
+        "votes_lost": Counter(cast.lost, cast.sent),
+        "votes_doubled": Counter(cast.doubled, cast.sent),
+        "votes": Gauge(cast.sent),
+        "reactions": Gauge(counters["reactions"]),
         "fans": Gauge(counters["entered"]),
         "received": Gauge(counters["received"]),
         "connects_per_second": Gauge(connects_per_second),

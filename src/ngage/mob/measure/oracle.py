@@ -1,8 +1,8 @@
 """What must hold of every run, in words and for the server as a whole.
 
 The crowd checks its fans while they read (ngage_core.swarm). Here its findings get names, and the
-servers that mobsim started are asked whether they are back where they were. Votes and tallies join
-here with the interaction plane.
+servers that mobsim started are asked whether they are back where they were. What a tally may be is
+in tallies.py.
 """
 
 from collections.abc import Sequence
@@ -28,6 +28,11 @@ TEXTS = {
     "gap_note": "a gap was announced from offset {got}, where {expected} was next",
     "malformed": "what the server sent breaks RFC 6455, after publication {got}",
     "close_code": "a close frame has the code {got}, which may not be sent",
+    "ack": "vote {got} was acknowledged, but the newest that was sent is {expected}",
+    "forbidden": "what must be refused, with {expected}, was answered with {got}",
+    "vote_lost": "its acknowledged vote {expected} does not stand: the register has {got}",
+    "vote_doubled": "the register has vote {got}, which was not sent: the newest is {expected}",
+    "tally": "the tally is {got}, not {expected}",
 }
 
 

@@ -67,6 +67,18 @@ class Votes(msgspec.Struct, kw_only=True):
     doubled: int = 0
 
 
+class Voting(msgspec.Struct, kw_only=True):
+    """What else there is to say of votes and reactions. ms: first send to acknowledgement."""
+
+    ms: Percentiles = msgspec.field(default_factory=Percentiles)
+    repeated: int = 0  # sent again
+    refused: int = 0
+    put_off: int = 0  # the server had no room, or no disk
+    cheats: int = 0  # forbidden things that were tried
+    reactions: int = 0
+    counts: list[int] = msgspec.field(default_factory=list)  # the final tally, by choice
+
+
 class Generator(msgspec.Struct, kw_only=True):
     lag_ms_p99: float = 0.0
     cpu_seconds: float = 0.0
@@ -117,6 +129,8 @@ class Sampling(msgspec.Struct, kw_only=True):
     gaps: int
     violations: int
     closed: int
+    votes_per_second: float = 0.0  # acknowledged
+    vote_p99: float = 0.0
 
 
 class Result(msgspec.Struct, kw_only=True):
@@ -144,6 +158,7 @@ class Result(msgspec.Struct, kw_only=True):
     servers: dict[str, dict[str, float]] = msgspec.field(default_factory=dict)  # by server: rss...
     moments: list[Moment] = msgspec.field(default_factory=list)
     series: list[Sampling] = msgspec.field(default_factory=list)
+    voting: Voting = msgspec.field(default_factory=Voting)
     histogram: str = ""  # latency in us, HdrHistogram V2, base64
 
     @property

@@ -6,13 +6,17 @@ from typing import NamedTuple
 from ngage.mob.measure.percentiles import Histogram
 from ngage.mob.measure.results import Percentiles
 
+NOTHING = Percentiles()
+
 
 class Totals(NamedTuple):
-    """counters: those of Swarm.progress(). latency: of the run so far. closes: as in Result."""
+    """counters: those of Swarm.progress(). latency, voting: of the run so far. closes: as in
+    Result."""
 
     counters: Mapping[str, int]
     latency: Percentiles
     closes: Mapping[str, int]
+    voting: Percentiles = NOTHING
 
 
 class Counted(NamedTuple):
@@ -23,3 +27,4 @@ class Counted(NamedTuple):
     latency: Histogram
     connect: Histogram
     lag: Histogram
+    voting: Histogram

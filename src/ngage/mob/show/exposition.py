@@ -20,6 +20,7 @@ GAUGES = {
     "open": ("fans_open", "Fans connected now", 1),
     "arrived": ("fans_arrived", "Fans that have arrived", 1),
     "connects_per_second": ("connects_per_second", "Connects in the last second", 1),
+    "votes_per_second": ("votes_per_second", "Votes acknowledged in the last second", 1),
     "received_per_second": ("messages_per_second", "Publications got in the last second", 1),
     "lag_p99": ("generator_lag_seconds", "Lateness of the generator, p99 of a second", 1000),
 }
@@ -44,6 +45,14 @@ COUNTERS = {
     "told": ("messages_told", "Publications missing, and the server said so"),
     "skipped": ("messages_skipped", "Publications missing, as the channel may"),
     "pings": ("pings", "Pings received"),
+    "voters": ("voters", "Fans that have voted"),
+    "votes_sent": ("votes_sent", "Votes sent, without repetitions"),
+    "votes_repeated": ("votes_repeated", "Votes sent again"),
+    "votes_acknowledged": ("votes_acknowledged", "Votes acknowledged"),
+    "votes_refused": ("votes_refused", "Votes refused"),
+    "votes_put_off": ("votes_put_off", "Votes the server had no room for"),
+    "reactions": ("reactions", "Reactions sent"),
+    "cheats": ("cheats", "Forbidden things tried"),
     "violations": ("violations", "Invariants violated"),
 }
 QUANTILES = (("0.5", "p50"), ("0.9", "p90"), ("0.99", "p99"), ("0.999", "p99_9"), ("1", "max"))
@@ -103,7 +112,8 @@ class Exposition(Collector):
             if counter in seen.totals.counters:
                 value = seen.totals.counters[counter]
                 yield CounterMetricFamily(f"mobsim_{name}", about, value)
-        yield _quantiles(seen.totals.latency)
+        yield _quantiles("latency", "From intended send to fan", seen.totals.latency)
+        yield _quantiles("vote", "From a vote to its acknowledgement", seen.totals.voting)
         closes = CounterMetricFamily(
             "mobsim_closes", "Close codes and statuses of refused upgrades", labels=["code"]
         )
@@ -112,10 +122,10 @@ class Exposition(Collector):
         yield closes
 
 
-def _quantiles(latency: Percentiles) -> Metric:
+def _quantiles(name: str, about: str, times: Percentiles) -> Metric:
     family = GaugeMetricFamily(
-        "mobsim_latency_seconds", "From intended send to fan, since the start", labels=["quantile"]
+        f"mobsim_{name}_seconds", f"{about}, since the start", labels=["quantile"]
     )
     for quantile, field in QUANTILES:
-        family.add_metric([quantile], getattr(latency, field) / 1000)
+        family.add_metric([quantile], getattr(times, field) / 1000)
     return family

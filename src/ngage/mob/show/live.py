@@ -80,6 +80,7 @@ class PlainDisplay:
             f"arrived {sampling.arrived:,}  received {compact(sampling.received_per_second)}/s  "
             f"p50 {milliseconds(sampling.p50)}  p99 {milliseconds(sampling.p99)}  "
             f"max {milliseconds(sampling.max)}  lag {milliseconds(sampling.lag_p99)}  "
+            f"{_votes(sampling)}"
             f"closed {sampling.closed:,}  gaps {sampling.gaps:,}  "
             f"violations {sampling.violations:,}"
         )
@@ -215,7 +216,21 @@ def _latencies(now: Sampling, totals: Totals) -> Table:
         *map(milliseconds, (overall.p50, overall.p99, overall.max)),
         f"{compact(counters['received'])} received, {size(counters['bytes'])}",
     )
+    if votes := counters.get("votes_sent"):
+        grid.add_row(
+            "votes",
+            *map(milliseconds, (totals.voting.p50, totals.voting.p99, totals.voting.max)),
+            f"{compact(now.votes_per_second)}/s, {compact(votes)} sent, "
+            f"{compact(counters['votes_acknowledged'])} acknowledged",
+        )
     return grid
+
+
+def _votes(now: Sampling) -> str:
+    """Nothing in a run, or a second, without votes."""
+    if not now.votes_per_second:
+        return ""
+    return f"votes {compact(now.votes_per_second)}/s  p99 {milliseconds(now.vote_p99)}  "
 
 
 def _health(now: Sampling) -> Text:

@@ -85,7 +85,7 @@ def _figures(result: Result) -> list[tuple[str, str, str]]:
 
 
 def _messages(result: Result) -> Rows:
-    messages, votes = result.messages, result.votes
+    messages, votes, voting = result.messages, result.votes, result.voting
     rows = [
         ("received", f"{messages.received:,}"),
         ("in bytes", wording.size(messages.bytes)),
@@ -103,7 +103,17 @@ def _messages(result: Result) -> Rows:
             ("votes counted", f"{votes.counted:,}"),
             ("votes lost", f"{votes.lost:,}"),
             ("votes counted twice", f"{votes.doubled:,}"),
+            ("votes refused", f"{voting.refused:,}"),
+            ("votes sent again", f"{voting.repeated:,}"),
+            ("votes put off by the server", f"{voting.put_off:,}"),
+            ("vote to acknowledgement, p50", wording.milliseconds(voting.ms.p50)),
+            ("vote to acknowledgement, p99", wording.milliseconds(voting.ms.p99)),
+            ("vote to acknowledgement, max", wording.milliseconds(voting.ms.max)),
+            ("final tally", ", ".join(f"{count:,}" for count in voting.counts) or "none"),
+            ("forbidden things tried", f"{voting.cheats:,}"),
         ]
+    if voting.reactions:
+        rows.append(("reactions sent", f"{voting.reactions:,}"))
     return rows
 
 

@@ -63,6 +63,7 @@ def _figures(result: Result) -> Table:
             f"p99 {milliseconds(latency.p99)}, p99.9 {milliseconds(latency.p99_9)}, "
             f"max {milliseconds(latency.max)}",
         ),
+        *_votes(result),
         (
             "generator",
             f"late by {milliseconds(generator.lag_ms_p99)} (p99), "
@@ -81,6 +82,26 @@ def _figures(result: Result) -> Table:
     for name, figures in rows:
         grid.add_row(Text(name), Text(figures))
     return grid
+
+
+def _votes(result: Result) -> list[tuple[str, str]]:
+    votes, voting = result.votes, result.voting
+    if not votes.sent and not voting.reactions:
+        return []
+    return [
+        (
+            "votes",
+            f"{votes.sent:,} sent, {votes.acknowledged:,} acknowledged, "
+            f"{voting.refused:,} refused, {voting.repeated:,} repeated; "
+            f"{votes.counted:,} voters counted, {votes.lost:,} lost, {votes.doubled:,} doubled",
+        ),
+        (
+            "answers",
+            f"p50 {milliseconds(voting.ms.p50)}, p99 {milliseconds(voting.ms.p99)}, "
+            f"max {milliseconds(voting.ms.max)}",
+        ),
+        ("besides", f"{voting.reactions:,} reactions, {voting.cheats:,} cheats tried"),
+    ]
 
 
 def _thresholds(result: Result) -> list[RenderableType]:

@@ -1,6 +1,7 @@
 """What a scenario starts around its crowd, and the addresses it gets: servers and proxies."""
 
 import contextlib
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -11,13 +12,17 @@ from ngage.mob.scenario.fitting import REFERENCE
 from ngage.mob.world.proxy import Proxy
 from ngage.mob.world.servers import ServerProcess, serving
 
+SECRET_BYTES = 32
+SECRET_VARIABLE = "NGAGE_SECRET"  # of the edges that are started here
+
 
 @dataclass(frozen=True, slots=True)
 class World:
     """targets and publish_urls are complete URLs, in the scenario's order.
 
     edges: for each publish URL, the numbers of the targets that its publications reach, so that
-    positions which the one tells hold for the others.
+    positions which the one tells hold for the others. secret: what tickets are signed with, in
+    hexadecimal; "": nobody here knows it.
     """
 
     servers: Mapping[str, ServerProcess]
@@ -25,11 +30,18 @@ class World:
     targets: tuple[str, ...]
     publish_urls: tuple[str, ...]
     edges: tuple[tuple[int, ...], ...]
+    poll_url: str = ""
+    tally_url: str = ""
+    secret: str = ""
 
 
 @contextlib.asynccontextmanager
 async def built(scenario: Scenario, environment: Mapping[str, str]) -> AsyncIterator[World]:
     """Everything is started and ready inside, and gone outside. Raises ServerError."""
+    secret = scenario.secret
+    if shows_tickets(scenario) and scenario.servers:
+        secret = secret or secrets.token_hex(SECRET_BYTES)
+        environment = {**environment, SECRET_VARIABLE: secret}
     async with contextlib.AsyncExitStack() as stack:
         servers = await stack.enter_async_context(serving(scenario.servers, environment))
         proxies = {
@@ -49,7 +61,15 @@ async def built(scenario: Scenario, environment: Mapping[str, str]) -> AsyncIter
             tuple(_complete(url, places) for url in scenario.targets),
             tuple(_complete(url, places) for url in publish_urls),
             tuple(_reached(scenario, url) for url in publish_urls),
+            _complete(scenario.poll.url, places) if scenario.poll else "",
+            _complete(scenario.poll.tally, places) if scenario.poll else "",
+            secret,
         )
+
+
+def shows_tickets(scenario: Scenario) -> bool:
+    """Whether some of its fans speak a protocol that knows who they are."""
+    return any(persona.protocol != "raw" for persona in scenario.personas)
 
 
 def _complete(url: str, places: Mapping[str, tuple[str, int]]) -> str:

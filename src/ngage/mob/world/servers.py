@@ -29,6 +29,7 @@ READY_SECONDS = 65.0  # an upgraded ngage-edge gives its successor 60
 GRACE_SECONDS = 20.0  # an ngage-edge drains for 10
 LAST_LINES = 5  # of stderr, in an error
 LAST_LINES_SECONDS = 1.0
+BRACED = re.compile(r"\{\w+\}")
 READY = re.compile(r"\bready public=(\S+)(?: admin=(\S+))?(?: pid=(\d+))?")
 
 
@@ -51,6 +52,7 @@ class ServerProcess:
         self.name = server.name
         self._server = server
         self._config = directory / f"{server.name}.toml"
+        self._data = directory / f"{server.name}.data"
         self._environment = {**environment, **dict(server.environment)}
         self._current: Watched | None = None
         self._processes: list[Watched] = []
@@ -156,8 +158,13 @@ class ServerProcess:
     # Starting
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        self._config.write_text(self._server.config)
-        command = [word.replace("{config}", str(self._config)) for word in self._server.command]
+        self._data.mkdir(exist_ok=True)
+        self._config.write_text(self._server.config.replace("{data}", str(self._data)))
+        places = {"{config}": str(self._config), "{data}": str(self._data)}
+        command = [
+            BRACED.sub(lambda match: places.get(match[0], match[0]), word)
+            for word in self._server.command
+        ]
         command[0] = _find(command[0], self._environment)
         try:
             return subprocess.Popen(

@@ -41,6 +41,7 @@ class Action(IntEnum):
     RETRY = 10  # send again what is not acknowledged
     REACT = 11  # `amount` reactions of a `kind`
     CHEAT = 12  # what the server must refuse: `amount` is a Way
+    CHAT = 13  # a line of chat
 
 
 class Way(IntEnum):

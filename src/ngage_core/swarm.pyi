@@ -108,10 +108,19 @@ class Swarm:
     def hand_out(self, tickets: bytes) -> None:
         """Let fan i show ticket i of these, 32 bytes each: base64url decoded."""
 
-    def poll(self, number: int, choices: int, *, event: int = 0, reactions: int = 0) -> None:
-        """Let fans vote in this poll from now on, and react, with so many kinds, to the event.
+    def poll(
+        self,
+        number: int,
+        choices: int,
+        *,
+        event: int = 0,
+        name: str = "",
+        reactions: int = 0,
+    ) -> None:
+        """Let fans vote in this poll from now on, and react to its event, with so many kinds.
 
-        To be called once. Until then nobody votes or reacts, whatever the steps say.
+        event: its number, by which ngage.v1 has it. name: by which JSON has it. To be called once;
+        until then nobody votes, reacts or chats, whatever the steps say.
         """
 
     def close_poll(self) -> None:
@@ -130,7 +139,7 @@ class Swarm:
         the server said), last_error (errno), voters (fans that have voted), voters_acknowledged,
         votes_sent (each change of mind is one), votes_repeated, votes_acknowledged, votes_refused,
         votes_put_off (the server had no room), reactions, cheats (forbidden things that were
-        tried); and since reset(): received, bytes, gaps (missing),
+        tried), lines (of chat), lines_taken, lines_refused; and since reset(): received, bytes, gaps (missing),
         duplicates, reordered (late, no longer missing), corrupt (padding differs), untimed (no two
         numbers), told (missing, and announced), skipped (missing, as the channel may), pings,
         violations, last_received_ns (CLOCK_MONOTONIC).

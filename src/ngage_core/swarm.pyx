@@ -27,8 +27,8 @@ from ngage_core.swarm_build cimport (
     plan_tickets,
 )
 from ngage_core.swarm_fan cimport (
-    FAN_BYTES_MAX, FAN_OPEN, FAN_VOTES_BYTES_MAX, VIOLATIONS_KEPT, Fan, FanVotes, Tally,
-    ViolationNote,
+    FAN_BYTES_MAX, FAN_OPEN, FAN_SCAN_BYTES_MAX, FAN_VOTES_BYTES_MAX, VIOLATIONS_KEPT, Fan,
+    FanScan, FanVotes, Tally, ViolationNote,
 )
 from ngage_core.swarm_payload cimport pad
 from ngage_core.swarm_plan cimport EVERY_PERSONA, STIMULI_PENDING, THEN_LEAVE, Plan, Stimulus
@@ -88,6 +88,7 @@ cdef class Swarm:
     ):
         NG_ASSERT_STATIC(sizeof(Fan) <= FAN_BYTES_MAX)
         NG_ASSERT_STATIC(sizeof(FanVotes) <= FAN_VOTES_BYTES_MAX)
+        NG_ASSERT_STATIC(sizeof(FanScan) <= FAN_SCAN_BYTES_MAX)
         self._kept = []
         self.plan = <Plan *> calloc(1, sizeof(Plan))
         if self.plan == NULL:
@@ -115,7 +116,8 @@ cdef class Swarm:
         squad.fan_count = parts(self.fans - number, self.threads)
         squad.fans = <Fan *> sys_reserve(squad.fan_count * sizeof(Fan))
         squad.votes = <FanVotes *> sys_reserve(squad.fan_count * sizeof(FanVotes))
-        if squad.fans == NULL or squad.votes == NULL:
+        squad.scans = <FanScan *> sys_reserve(squad.fan_count * sizeof(FanScan))
+        if squad.fans == NULL or squad.votes == NULL or squad.scans == NULL:
             raise MemoryError
         status = <int> sys_eventfd()
         if status < 0:
@@ -134,6 +136,7 @@ cdef class Swarm:
             for i in range(self.threads):
                 sys_release(self.squads[i].fans, self.squads[i].fan_count * sizeof(Fan))
                 sys_release(self.squads[i].votes, self.squads[i].fan_count * sizeof(FanVotes))
+                sys_release(self.squads[i].scans, self.squads[i].fan_count * sizeof(FanScan))
             sys_release(self.squads, self.threads * sizeof(Squad))
         if self.plan != NULL:
             free(self.plan.personas)
@@ -284,9 +287,12 @@ cdef class Swarm:
         self._kept.append(tickets)
         self.plan.tickets.given = <const uint8_t *> tickets
 
-    def poll(self, uint32_t number, int choices, *, uint32_t event=0, int reactions=0) -> None:
-        """Let fans vote in this poll from now on, and react."""
-        plan_poll(self.plan, number, choices, event, reactions)
+    def poll(
+        self, uint32_t number, int choices, *,
+        uint32_t event=0, str name not None="", int reactions=0,
+    ) -> None:
+        """Let fans vote in this poll from now on, react and chat."""
+        plan_poll(self.plan, number, choices, event, name, reactions)
 
     def close_poll(self) -> None:
         """No fan begins to vote any more; what is not acknowledged is sent on."""

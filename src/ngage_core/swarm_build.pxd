@@ -13,4 +13,5 @@ cdef int plan_personas(Plan *plan, personas, list kept) except -1
 cdef int plan_delay(DelayPlan *out, delay, list kept) except -1
 cdef uint64_t plan_tickets(Plan *plan, bytes secret, uint32_t expires) except 0
 cdef int plan_poll(
-    Plan *plan, uint32_t number, int choices, uint32_t event, int reactions) except -1
+    Plan *plan, uint32_t number, int choices, uint32_t event, str name, int reactions
+) except -1

@@ -2,7 +2,9 @@
 
 import ipaddress
 import itertools
+import json
 import resource
+from urllib.parse import unquote
 
 from cpython.array cimport array
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -13,11 +15,12 @@ from ngage_core.behaviour import Action, Distribution, Way
 
 from ngage_core.atomic cimport ng_store
 from ngage_core.sha256 cimport SHA256_BLOCK_BYTES, mac_key_of
+from ngage_core.swarm_centrifugo cimport centrifugo_codec
 from ngage_core.swarm_payload cimport mix
 from ngage_core.swarm_plan cimport (
-    BURST_MAX, CHOICES_MAX, CONGESTION_BYTES_MAX, EXITS_MAX, HEAD_BYTES_MAX, PATH_BYTES_MAX,
-    PERSONAS_MAX, REACTION_KINDS, STEPS_MAX, TARGETS_MAX, DelayPlan, PersonaPlan, Plan, StepPlan,
-    TargetPlan,
+    BURST_MAX, CHOICES_MAX, CONGESTION_BYTES_MAX, EVENT_BYTES_MAX, EXITS_MAX, HEAD_BYTES_MAX,
+    NAME_BYTES_MAX, PATH_BYTES_MAX, PERSONAS_MAX, REACTION_KINDS, STEPS_MAX, TARGETS_MAX,
+    DelayPlan, PersonaPlan, Plan, StepPlan, TargetPlan,
 )
 from ngage_core.swarm_raw cimport raw_codec
 from ngage_core.swarm_v1 cimport v1_codec
@@ -30,6 +33,7 @@ cdef enum:
     REACTIONS_MAX = 100  # of one message
     WINDOW_MAX = 65536
 
+RAW_PREFIX = "/ws/"
 
 cdef int fans_of_a_squad() except -1:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -60,6 +64,7 @@ cdef int plan_crowd(Plan *plan, int fans, int threads, int window, str congestio
     memcpy(plan.congestion, <const char *> algorithm, len(algorithm))
     raw_codec(&plan.codecs[0])
     v1_codec(&plan.codecs[1])
+    centrifugo_codec(&plan.codecs[2])
     return 0
 
 
@@ -81,6 +86,10 @@ cdef tuple plan_targets(Plan *plan, targets):
             raise ValueError(f"path: at most {PATH_BYTES_MAX - 4} bytes")
         if path not in channels:
             channels.append(path)
+        name = json.dumps(unquote(path.partition("?")[0].removeprefix(RAW_PREFIX))).encode()
+        if len(name) >= NAME_BYTES_MAX:
+            raise ValueError(f"path: a channel's name has less than {NAME_BYTES_MAX} bytes")
+        memcpy(target.name, <const uint8_t *> name, len(name))
         target.channel = channels.index(path)
         target.skips = skips
         target.has_query = "?" in path
@@ -128,7 +137,7 @@ cdef int plan_personas(Plan *plan, personas, list kept) except -1:
 
 cdef int plan_persona(Plan *plan, PersonaPlan *out, persona, list kept) except -1:
     cdef StepPlan *step_out
-    cdef dict codecs = {"raw": 0, "v1": 1}
+    cdef dict codecs = {"raw": 0, "v1": 1, "centrifugo": 2}
     if persona.protocol not in codecs:
         raise ValueError(f"persona {persona.name}: no protocol {persona.protocol}; "
                          f"there are: {', '.join(codecs)}")
@@ -204,12 +213,16 @@ cdef uint64_t plan_tickets(Plan *plan, bytes secret, uint32_t expires) except 0:
 
 
 cdef int plan_poll(
-    Plan *plan, uint32_t number, int choices, uint32_t event, int reactions
+    Plan *plan, uint32_t number, int choices, uint32_t event, str name, int reactions
 ) except -1:
+    cdef bytes event_name = name.encode()
     if number == 0 or plan.poll.number:
         raise ValueError("poll: there is one, and its number is not 0")
     if not 1 <= choices <= CHOICES_MAX or not 0 <= reactions <= REACTION_KINDS:
         raise ValueError(f"poll: 1 to {CHOICES_MAX} choices, 0 to {REACTION_KINDS} reactions")
+    if len(event_name) >= EVENT_BYTES_MAX or set(name) & set('"\\'):
+        raise ValueError(f"poll: no event has the name {name!r}")
+    memcpy(plan.poll.name, <const char *> event_name, len(event_name))
     plan.poll.choices = choices
     plan.poll.event = event
     ng_store(&plan.poll.reactions, reactions)

@@ -8,25 +8,27 @@ from libc.errno cimport EAGAIN, EINPROGRESS
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memset, strlen
 
 from ngage_core.atomic cimport ng_store
 from ngage_core.codes cimport CLOSE_GOING_AWAY, OP_CLOSE
 from ngage_core.sha1 cimport CLIENT_KEY_BYTES
 from ngage_core.swarm_fan cimport (
-    FAN_AWAY, FAN_CONNECTING, FAN_GONE, FAN_LEAVING, FAN_OPEN, FAN_UPGRADING, VIOLATION_MALFORMED,
-    Fan, FanVotes, count,
+    FAN_AWAY, FAN_CONNECTING, FAN_GONE, FAN_LEAVING, FAN_OPEN, FAN_UPGRADING, GUISE_HONEST,
+    VIOLATION_MALFORMED, Fan, FanVotes, count,
 )
 from ngage_core.swarm_head cimport client_key
 from ngage_core.swarm_oracle cimport violate
 from ngage_core.swarm_plan cimport (
     CONGESTION_BYTES_MAX, NEVER, REQUEST_BYTES_MAX, STAY, THEN_GIVE_UP, THEN_LEAVE, THEN_NEXT,
-    PersonaPlan, Plan, Reading, TargetPlan, fan_number, persona_of,
+    Codec, PersonaPlan, Plan, Reading, TargetPlan, fan_number, persona_of,
 )
 from ngage_core.swarm_squad cimport (
     SQUAD_PARK_BYTES, SQUAD_READ_BYTES, Squad, index_of, schedule, set_paused, unschedule,
 )
-from ngage_core.swarm_stream cimport READ_REFUSED, may_return, read_units, reply_frame
+from ngage_core.swarm_stream cimport (
+    CLOSE_CODE_END, READ_REFUSED, may_return, read_units, reply_frame,
+)
 from ngage_core.sysio cimport (
     AF_INET, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, IP_BIND_ADDRESS_NO_PORT,
     IPPROTO_IP, IPPROTO_TCP, SO_RCVBUF, SOL_SOCKET, TCP_CONGESTION, htonl, sockaddr_in, sys_abort,
@@ -90,9 +92,14 @@ cdef inline size_t write_request(
     const Plan *plan, Fan *fan, const FanVotes *votes, uint64_t number, uint8_t *out
 ) noexcept nogil:
     cdef const TargetPlan *target = &plan.targets[fan.target]
+    cdef const Codec *codec = persona_of(plan, fan).codec
     cdef size_t size = target.path_bytes, query
-    memcpy(out, target.path, size)
-    query = persona_of(plan, fan).codec.query(plan, fan, votes, number, out + size + 1)
+    if codec.path == NULL:
+        memcpy(out, target.path, size)
+    else:
+        size = strlen(codec.path)
+        memcpy(out, codec.path, size)
+    query = codec.query(plan, fan, votes, number, out + size + 1)
     if query:
         out[size] = 38 if target.has_query else 63  # "&", "?"
         size += 1 + query
@@ -163,6 +170,9 @@ cdef inline int64_t fan_take(Squad *squad, uint32_t index, size_t size_max) noex
     if used < 0 or not park(fan, squad.buffer + used, parked + received - used):
         fan_refuse(squad, fan, used)
         return 0
+    if reading.turned_away:
+        fan_turned_away(squad, fan)
+        return 0
     return received if send_reply(squad, fan) else 0
 
 
@@ -185,6 +195,7 @@ cdef inline void read_for(Squad *squad, uint32_t index) noexcept nogil:
     """squad.reading is of this fan from now on."""
     squad.reading.fan_number = fan_number(squad.plan, squad.number, index)
     squad.reading.votes = &squad.votes[index]
+    squad.reading.scan = &squad.scans[index]
 
 
 cdef inline void unpark(Squad *squad, Fan *fan) noexcept nogil:
@@ -218,6 +229,16 @@ cdef inline void fan_refuse(Squad *squad, Fan *fan, int64_t verdict) noexcept no
         count(&squad.tally.malformed, 1)
         violate(&squad.reading, fan, VIOLATION_MALFORMED, 0, fan.sequence)
     fan_end(squad, fan, 0)
+
+
+cdef inline void fan_turned_away(Squad *squad, Fan *fan) noexcept nogil:
+    """The server does not let it in, or does not go on with it: it goes, and may try again."""
+    count(&squad.tally.refused, 1)
+    count(&squad.endings[min(squad.reading.turned_away, <uint32_t> CLOSE_CODE_END)], 1)
+    squad.reading.turned_away = 0
+    sys_close(fan.fd)
+    fan_forget(squad, fan)
+    fan_ended(squad, fan, False)
 
 
 cdef inline void fan_end(Squad *squad, Fan *fan, int64_t status) noexcept nogil:
@@ -282,7 +303,7 @@ cdef inline void fan_ended(Squad *squad, Fan *fan, bint wanted) noexcept nogil:
         if fan.then == THEN_GIVE_UP:
             unschedule(squad, fan)
             ng_store(&fan.state, FAN_GONE)
-    elif not may_return(fan.close_code):
+    elif not may_return(fan.close_code) and squad.votes[index_of(squad, fan)].guise == GUISE_HONEST:
         unschedule(squad, fan)
         ng_store(&fan.state, FAN_GONE)
     elif persona.lost >= 0 and not (fan.waiting and fan.then == THEN_LEAVE):

@@ -2,17 +2,19 @@
 
 A Fan and a Tally belong to one thread; other threads read the 64-bit words of a Tally, and `state`
 and `received` of a Fan, through ng_peek. What only some fans need is beside it, in address space
-that is touched as it is used: FanVotes.
+that is touched as it is used: FanVotes, FanScan.
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from ngage_core.atomic cimport ng_peek, ng_store
+from ngage_core.swarm_json cimport Json
 from ngage_core.wheel cimport Deadline
 
 cdef enum:
     FAN_BYTES_MAX = 192
     FAN_VOTES_BYTES_MAX = 24
+    FAN_SCAN_BYTES_MAX = 72
     VIOLATIONS_KEPT = 256  # of each thread; all are counted
 
 cdef enum FanState:
@@ -96,6 +98,18 @@ cdef struct FanVotes:  # in one poll; what each seq is for is a function of fan 
     uint8_t guise
 
 
+cdef struct FanScan:  # of a protocol in JSON: the object being read, see swarm_centrifugo.pxd
+    Json json
+    uint64_t offset
+    uint32_t id
+    uint32_t epoch
+    uint32_t at  # bytes of the publication's text
+    uint16_t code
+    uint8_t seen
+    uint8_t phase
+    uint8_t digits
+
+
 cdef struct ViolationNote:
     uint64_t kind
     uint64_t fan
@@ -131,6 +145,9 @@ cdef struct Tally:
     uint64_t votes_put_off  # the server said that it has no room now
     uint64_t reactions
     uint64_t cheats
+    uint64_t lines  # of chat
+    uint64_t lines_taken
+    uint64_t lines_refused
     # From here on: since the last reset
     uint64_t received
     uint64_t bytes

@@ -10,7 +10,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from ngage_core.sha256 cimport MacKey
-from ngage_core.swarm_fan cimport Fan, FanVotes, Tally, ViolationNote
+from ngage_core.swarm_fan cimport Fan, FanScan, FanVotes, Tally, ViolationNote
 from ngage_core.sysio cimport sockaddr_in
 
 cdef enum:
@@ -26,7 +26,9 @@ cdef enum:
     TARGETS_MAX = 64
     EVERY_PERSONA = PERSONAS_MAX
     CHOICES_MAX = 32
-    CODECS = 2
+    CODECS = 3
+    EVENT_BYTES_MAX = 64  # of an event's name, with the zero
+    NAME_BYTES_MAX = 512  # of a channel's name as a JSON string, with the zero
     BURST_MAX = 16  # votes in one send
     REACTION_KINDS = 16
 
@@ -44,6 +46,7 @@ cdef enum Action:  # as in behaviour.py
     RETRY = 10
     REACT = 11
     CHEAT = 12
+    CHAT = 13
 
 cdef enum Way:  # as in behaviour.py; the others are Guises
     WAY_DOUBLE = 1
@@ -85,6 +88,7 @@ cdef struct StepPlan:
 
 
 cdef struct Codec:
+    const char *path  # with the method before it; NULL: that of the target
     size_t prefix_bytes  # of a message it must see in one piece, to begin
     # What follows the path, but for the first character: bytes
     size_t (*query)(const Plan *plan, Fan *fan, const FanVotes *votes, uint64_t number,
@@ -97,6 +101,7 @@ cdef struct Codec:
     # Into reading.reply; NULL: there is no such thing in this protocol
     void (*vote)(Reading *reading, uint32_t poll, uint32_t seq, uint32_t mask) noexcept nogil
     void (*react)(Reading *reading, uint32_t kind, uint32_t count) noexcept nogil
+    void (*chat)(Reading *reading, uint32_t number) noexcept nogil
 
 
 cdef struct PollPlan:  # of the one poll there is
@@ -105,6 +110,7 @@ cdef struct PollPlan:  # of the one poll there is
     uint64_t choices
     uint64_t event  # number of the event, whose reactions are counted together
     uint64_t reactions  # kinds there are; 0: nobody reacts
+    char name[EVENT_BYTES_MAX]  # of the event; "": nobody chats
 
 
 cdef struct TicketPlan:
@@ -132,6 +138,7 @@ cdef struct TargetPlan:
     bint has_query
     uint8_t path[PATH_BYTES_MAX]  # with the method before it
     size_t path_bytes
+    uint8_t name[NAME_BYTES_MAX]  # of the channel, as a JSON string
     uint8_t head[HEAD_BYTES_MAX]  # up to the key
     size_t head_bytes
 
@@ -190,6 +197,8 @@ cdef struct Reading:
     uint64_t now_ns
     uint64_t fan_number
     FanVotes *votes  # of this fan
+    FanScan *scan  # of this fan
+    uint32_t turned_away  # the code with which the server wants no more of this fan; 0: it does
     uint64_t replies
     ViolationNote *violations
     uint64_t *endings  # by close code or HTTP status

@@ -72,32 +72,36 @@ cdef inline bint raw_opened(
     cdef const uint8_t *position = header_value(head, size, b"ngage-position:", 15)
     cdef const uint8_t *recovered
     cdef uint64_t epoch = 0, offset = 0
-    cdef bint complete
     if position == NULL:
-        fan.epoch = 0
-        fan.since_ns = reading.now_ns
-        expect_from(reading, fan, 0)
+        take_position(reading, fan, 0, 0, False)
         return True
     if (position + EPOCH_DIGITS >= head + size or position[EPOCH_DIGITS] != 58  # ":"
             or not hexadecimal(position, EPOCH_DIGITS, &epoch)
             or decimal(position + EPOCH_DIGITS + 1, head + size, 13, &offset) == NULL):
         return False
     recovered = header_value(head, size, b"ngage-recovered:", 16)
-    complete = fan.resuming and recovered != NULL and memcmp(recovered, b"true", 4) == 0
-    if complete:
+    take_position(reading, fan, epoch, offset,
+                  recovered != NULL and memcmp(recovered, b"true", 4) == 0)
+    return True
+
+
+cdef inline void take_position(
+    Reading *reading, Fan *fan, uint64_t epoch, uint64_t offset, bint recovered
+) noexcept nogil:
+    """Where in the log the subscription begins; epoch 0: the server has no positions."""
+    if fan.resuming and epoch and recovered:
         count(&reading.tally.recovered, 1)
         if offset != fan.offset or epoch != fan.epoch:
             violate(reading, fan, VIOLATION_RECOVERY, fan.offset, offset)
         elif fan.next_sequence == 0:
             expect_from(reading, fan, offset)
         fan.recovering = 1
-        return True
-    if fan.resuming:
+        return
+    if fan.resuming and epoch:
         count(&reading.tally.unrecovered, 1)
     fan.epoch = <unsigned int> epoch
     fan.since_ns = reading.now_ns
     expect_from(reading, fan, offset)
-    return True
 
 
 cdef inline size_t raw_begin(
@@ -121,12 +125,17 @@ cdef inline void raw_more(
 
 
 cdef inline void raw_end(Reading *reading, Fan *fan) noexcept nogil:
+    publication_ended(reading, fan, fan.at)
+
+
+cdef inline void publication_ended(Reading *reading, Fan *fan, uint64_t size) noexcept nogil:
+    """It came, the next one of the log, whatever fan.timed, corrupt and sequence say of it."""
     cdef Tally *tally = reading.tally
     cdef uint64_t late_ns
     ng_store(&fan.received, fan.received + 1)
     fan.offset += 1
     count(&tally.received, 1)
-    count(&tally.bytes, fan.at)
+    count(&tally.bytes, size)
     if not fan.timed:
         count(&tally.untimed, 1)
         return
@@ -154,6 +163,7 @@ cdef inline void raw_pinged(
 
 
 cdef inline void raw_codec(Codec *codec) noexcept nogil:
+    codec.path = NULL
     codec.prefix_bytes = PREFIX_BYTES_MAX
     codec.query = raw_query
     codec.opened = raw_opened
@@ -163,3 +173,4 @@ cdef inline void raw_codec(Codec *codec) noexcept nogil:
     codec.pinged = raw_pinged
     codec.vote = NULL
     codec.react = NULL
+    codec.chat = NULL

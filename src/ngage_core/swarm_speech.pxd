@@ -6,11 +6,11 @@ from libc.string cimport memset
 from ngage_core.swarm_connection cimport fan_drop, launch, read_for, send_reply
 from ngage_core.swarm_fan cimport FAN_AWAY, FAN_OPEN, GUISE_FORGED, Fan, count
 from ngage_core.swarm_plan cimport (
-    CHEAT, REACT, RETRY, VOTE, StepPlan, fan_number, persona_of,
+    CHAT, CHEAT, REACT, RETRY, VOTE, StepPlan, fan_number, persona_of,
 )
 from ngage_core.swarm_squad cimport Squad, index_of, schedule
 from ngage_core.swarm_votes cimport (
-    VoteBounds, add_bounds, cheat, react, vote_again, vote_anew,
+    VoteBounds, add_bounds, chat, cheat, react, vote_again, vote_anew,
 )
 
 
@@ -45,6 +45,8 @@ cdef inline void speak(Squad *squad, Fan *fan, const StepPlan *step) noexcept no
         vote_again(&squad.reading, fan)
     elif step.action == REACT:
         react(&squad.reading, fan, step.kind, step.amount)
+    elif step.action == CHAT:
+        chat(&squad.reading, fan)
     elif step.action == CHEAT:
         cheat(&squad.reading, fan, step.amount)
     send_reply(squad, fan)

@@ -8,7 +8,9 @@ swarm_connection.pxd, what they want in swarm_steps.pxd, the thread itself in sw
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from ngage_core.histogram cimport BUCKETS
-from ngage_core.swarm_fan cimport VIOLATIONS_KEPT, Fan, FanVotes, Tally, ViolationNote, count
+from ngage_core.swarm_fan cimport (
+    VIOLATIONS_KEPT, Fan, FanScan, FanVotes, Tally, ViolationNote, count,
+)
 from ngage_core.swarm_plan cimport Plan, Reading
 from ngage_core.swarm_stream cimport CLOSE_CODE_END
 from ngage_core.swarm_votes cimport VoteBounds
@@ -52,6 +54,7 @@ cdef struct Squad:
     Plan *plan
     Fan *fans
     FanVotes *votes  # by fan
+    FanScan *scans
     uint32_t fan_count
     uint32_t number
     uint32_t in_flight

@@ -53,20 +53,24 @@ cdef inline bint may_return(uint32_t code) noexcept nogil:
 cdef inline void reply_frame(
     Reading *reading, uint32_t opcode, const uint8_t *payload, size_t size
 ) noexcept nogil:
-    """A masked control frame (section 5.3); one that does not fit any more is left out."""
+    """A masked frame (section 5.3); one that does not fit any more is left out."""
     cdef Reply *reply = &reading.reply
     cdef uint8_t *out = reply.data + reply.bytes
+    cdef size_t header = 2 if size < 126 else 4
     cdef uint64_t key
-    if reply.bytes + 6 + size > REPLY_BYTES_MAX:
+    if reply.bytes + header + 4 + size > REPLY_BYTES_MAX:
         return
     reading.replies += 1
     key = mix(reading.plan.seed ^ reading.replies << 40)
     out[0] = <uint8_t> (0x80 | opcode)
-    out[1] = <uint8_t> (0x80 | size)
-    memcpy(out + 2, &key, 4)
-    memcpy(out + 6, payload, size)
-    ng_mask(out + 6, size, out + 2, 0)
-    reply.bytes += 6 + size
+    out[1] = <uint8_t> (0x80 | (size if size < 126 else 126))
+    if header == 4:
+        out[2] = <uint8_t> (size >> 8)
+        out[3] = <uint8_t> size
+    memcpy(out + header, &key, 4)
+    memcpy(out + header + 4, payload, size)
+    ng_mask(out + header + 4, size, out + header, 0)
+    reply.bytes += header + 4 + size
 
 
 cdef inline int64_t read_answer(

@@ -1,8 +1,4 @@
-"""ngage.v1 as a codec: the raw protocol with a ticket, and verbs (docs/reference/verbs-v1.md).
-
-A ticket is written when it is shown, from the edge's secret and the fan's number, so a fan keeps
-none; where mobsim does not know the secret, tickets that it was given stand in an array.
-"""
+"""ngage.v1 as a codec: the raw protocol with a ticket, and verbs (docs/reference/verbs-v1.md)."""
 
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -10,18 +6,17 @@ from libc.string cimport memcpy
 
 from ngage_core.codes cimport OP_BINARY
 from ngage_core.swarm_fan cimport (
-    GUISE_CUT, GUISE_EXPIRED, GUISE_FORGED, GUISE_HONEST, GUISE_NOBODY, VIOLATION_FORBIDDEN, Fan,
-    FanVotes,
+    GUISE_HONEST, GUISE_NOBODY, VIOLATION_FORBIDDEN, Fan, FanVotes,
 )
 from ngage_core.swarm_head cimport STATUS_SWITCHING
 from ngage_core.swarm_oracle cimport violate
-from ngage_core.swarm_plan cimport Codec, Plan, Reading, TicketPlan
+from ngage_core.swarm_plan cimport Codec, Plan, Reading
 from ngage_core.swarm_raw cimport (
     raw_begin, raw_codec, raw_end, raw_more, raw_opened, raw_query,
 )
 from ngage_core.swarm_stream cimport reply_frame
+from ngage_core.swarm_tickets cimport write_ticket
 from ngage_core.swarm_votes cimport assert_again, note_answer, vote_as_nobody
-from ngage_core.ticket cimport TICKET_BYTES, TICKET_TEXT_BYTES, ticket_encode, ticket_sign
 
 cdef enum:
     VERB_VOTE = 16
@@ -30,7 +25,6 @@ cdef enum:
     VOTE_BYTES = 20
     VOTE_ANSWER_BYTES = 12
     REACT_BYTES = 8
-    EXPIRED_S = 1  # a second of 1970
     TICKET_NAME_BYTES = 7
     STATUS_FORBIDDEN = 403
     NO_PUBLICATION = 2  # a value of Fan.timed
@@ -45,28 +39,6 @@ cdef inline void word_out(uint8_t *data, uint32_t word) noexcept nogil:
     cdef uint32_t i
     for i in range(4):
         data[i] = <uint8_t> (word >> 8 * i)
-
-
-# Tickets
-
-cdef inline size_t write_ticket(
-    const TicketPlan *tickets, uint64_t number, uint8_t guise, uint8_t *out
-) noexcept nogil:
-    """The text of the fan's ticket, or of one that does not hold: bytes; 0: it has none."""
-    cdef uint8_t raw[TICKET_BYTES]
-    if guise == GUISE_NOBODY:
-        return 0
-    if tickets.given != NULL:
-        memcpy(raw, tickets.given + number * TICKET_BYTES, TICKET_BYTES)
-        raw[0] ^= guise == GUISE_EXPIRED  # for want of one that is genuine
-    elif tickets.signed_here:
-        ticket_sign(&tickets.key, tickets.first_voter + number,
-                    EXPIRED_S if guise == GUISE_EXPIRED else tickets.expires, 0, raw)
-    else:
-        return 0
-    raw[TICKET_BYTES - 1] ^= guise == GUISE_FORGED
-    ticket_encode(raw, out)
-    return TICKET_TEXT_BYTES - (guise == GUISE_CUT)
 
 
 cdef inline size_t v1_query(

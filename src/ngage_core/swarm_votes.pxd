@@ -27,6 +27,7 @@ from ngage_core.swarm_random cimport draw, fan_unit
 cdef enum:
     VOTE_ACCEPTED = 0
     VOTE_DUPLICATE = 1
+    VOTE_CLOSED = 2
     VOTE_NO_POLL = 3
     VOTE_NO_CHOICE = 4
     VOTE_UNAVAILABLE = 8
@@ -136,6 +137,16 @@ cdef inline void react(Reading *reading, Fan *fan, uint32_t kind, uint32_t amoun
             fan_unit(fan, reading.plan.seed, reading.fan_number) * <double> kinds)
     count(&reading.tally.reactions, amount)
     codec.react(reading, kind, amount)
+
+
+cdef inline void chat(Reading *reading, Fan *fan) noexcept nogil:
+    """A line that nobody else says."""
+    cdef const Codec *codec = can_vote(reading, fan)
+    if codec == NULL or codec.chat == NULL or reading.votes.guise != GUISE_HONEST:
+        return
+    fan.draws += 1
+    count(&reading.tally.lines, 1)
+    codec.chat(reading, fan.draws)
 
 
 # What must not be, said all the same. None of it may change a tally.

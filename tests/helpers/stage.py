@@ -69,12 +69,16 @@ class Visit:
         self.writer.write(b"".join(parts))
 
     async def frame(self) -> tuple[int, bytes]:
-        """The next frame of the fan: opcode and unmasked payload, none longer than 125."""
+        """The next frame of the fan: opcode and unmasked payload, none longer than 64 KiB."""
         first, second = await self.reader.readexactly(2)
         assert first & FIN
         assert second & 0x80, "a client masks"
+        size = second & 0x7F
+        if size == 126:
+            size = int.from_bytes(await self.reader.readexactly(2), "big")
+            assert size > 125
         mask = await self.reader.readexactly(4)
-        payload = await self.reader.readexactly(second & 0x7F)
+        payload = await self.reader.readexactly(size)
         return first & 0x0F, bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
 
     async def end(self) -> str:

@@ -25,7 +25,8 @@ CORE_LAYERS = {
     # of the crowd: the fan and what is shared, then what it checks, then what it reads
     **dict.fromkeys(["swarm_fan", "swarm_payload", "swarm_head", "swarm_plan"], 2),
     **dict.fromkeys(["swarm_random", "swarm_oracle", "swarm_raw", "swarm_stream"], 2),
-    **dict.fromkeys(["swarm_votes", "swarm_v1"], 2),
+    **dict.fromkeys(["swarm_votes", "swarm_tickets", "swarm_v1"], 2),
+    **dict.fromkeys(["swarm_json", "swarm_commands", "swarm_centrifugo"], 2),
     # 3: what a poller is, what all shards share, what a poll is; 4: the pollers, the state of a
     # shard, of the votes thread
     **dict.fromkeys(["poller", "hub", "journal", "ballot"], 3),

@@ -96,10 +96,12 @@ class Crowd:
         with self._lock:
             self._swarm.hand_out(raw)
 
-    def open_poll(self, number: int, choices: int, event: int, reactions: int) -> None:
-        """Fans may vote from now on, and react to the event with so many kinds."""
+    def open_poll(
+        self, number: int, choices: int, *, event: int, name: str, reactions: int
+    ) -> None:
+        """Fans may vote from now on, chat, and react to the event with so many kinds."""
         with self._lock:
-            self._swarm.poll(number, choices, event=event, reactions=reactions)
+            self._swarm.poll(number, choices, event=event, name=name, reactions=reactions)
 
     def close_poll(self) -> None:
         """No fan begins to vote any more."""

@@ -176,6 +176,9 @@ class Ledger:
             put_off=counters["votes_put_off"],
             cheats=counters["cheats"],
             reactions=counters["reactions"],
+            lines=counters["lines"],
+            lines_taken=counters["lines_taken"],
+            lines_refused=counters["lines_refused"],
             counts=list(self.tally.counts),
         )
 

@@ -41,7 +41,8 @@ class Publish:
     """mobsim publishes by itself: `burst` publications at once, `rate` bursts per second.
 
     urls: admin addresses of edges (http://HOST:PORT), each gets everything; or ws:// addresses
-    that send on what they get (peers of the benches). channels: those of the targets.
+    that send on what they get (peers of the benches). channels: those of the targets. text: text
+    messages, as fans in JSON need them.
     """
 
     urls: tuple[str, ...]
@@ -49,6 +50,7 @@ class Publish:
     rate: float = 1.0
     burst: int = 1
     size: int = 128
+    text: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ SAMPLE_SECONDS = 1.0
 REST_SECONDS = 1.0  # of a crowd that came at once
 DEPARTURE_SECONDS = 0.1
 POLL_SECONDS = 0.05
+JSON = "centrifugo"  # the protocol whose publications are text
 EVERYBODY = -1
 FOR_GOOD = -1
 NOW = Delay(Distribution.CONSTANT, 0.0)
@@ -290,7 +291,8 @@ class Run:
                 if self._crowd.channel_of(target) == channel:
                     self._crowd.anchor(target, epoch, sequence, offset)
 
-        resolved = replace(publish, urls=self._world.publish_urls)
+        text = publish.text or any(one.protocol == JSON for one in self._scenario.personas)
+        resolved = replace(publish, urls=self._world.publish_urls, text=text)
         return Publisher(resolved, self._crowd.channels, publication, on_position)
 
     async def _wait_until(self, at: float) -> None:

@@ -59,7 +59,13 @@ class Voting:
             return
         await self._wait_until(self._poll.opens)
         self._opened = opened = await asyncio.to_thread(self._host.open)
-        self._crowd.open_poll(opened.number, self._poll.choices, opened.event, opened.reactions)
+        self._crowd.open_poll(
+            opened.number,
+            self._poll.choices,
+            event=opened.event,
+            name=self._poll.event,
+            reactions=opened.reactions,
+        )
         self._tell("poll", f"{opened.number} opens")
         watching = asyncio.create_task(self._watch(opened))
         try:

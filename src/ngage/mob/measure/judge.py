@@ -78,6 +78,7 @@ def measure(
         "votes_doubled": Counter(cast.doubled, cast.sent),
         "votes": Gauge(cast.sent),
         "reactions": Gauge(counters["reactions"]),
+        "lines": Gauge(counters["lines"]),
         "fans": Gauge(counters["entered"]),
         "received": Gauge(counters["received"]),
         "connects_per_second": Gauge(connects_per_second),

@@ -75,6 +75,7 @@ METRICS = {
     "fans": Metric(Kind.GAUGE, "fans", "fans that were ever connected"),
     "votes": Metric(Kind.GAUGE, "votes", "votes sent, without repetitions"),
     "reactions": Metric(Kind.GAUGE, "reactions", "reactions sent"),
+    "lines": Metric(Kind.GAUGE, "lines", "lines of chat sent"),
     "received": Metric(Kind.GAUGE, "messages", "messages received by all fans"),
     "connects_per_second": Metric(Kind.GAUGE, "1/s", "connections opened in the busiest second"),
 }

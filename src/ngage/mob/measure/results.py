@@ -76,6 +76,9 @@ class Voting(msgspec.Struct, kw_only=True):
     put_off: int = 0  # the server had no room, or no disk
     cheats: int = 0  # forbidden things that were tried
     reactions: int = 0
+    lines: int = 0  # of chat
+    lines_taken: int = 0
+    lines_refused: int = 0
     counts: list[int] = msgspec.field(default_factory=list)  # the final tally, by choice
 
 

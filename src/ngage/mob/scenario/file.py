@@ -124,6 +124,7 @@ PUBLISH = Record(
         Key("rate", number(above=True)),
         Key("burst", whole(1, 10_000)),
         Key("size", SIZE),
+        Key("text", FLAG),
     ),
 )
 POLL = Record(

@@ -53,6 +53,9 @@ COUNTERS = {
     "votes_put_off": ("votes_put_off", "Votes the server had no room for"),
     "reactions": ("reactions", "Reactions sent"),
     "cheats": ("cheats", "Forbidden things tried"),
+    "lines": ("chat_lines", "Lines of chat sent"),
+    "lines_taken": ("chat_lines_taken", "Lines of chat taken"),
+    "lines_refused": ("chat_lines_refused", "Lines of chat refused"),
     "violations": ("violations", "Invariants violated"),
 }
 QUANTILES = (("0.5", "p50"), ("0.9", "p90"), ("0.99", "p99"), ("0.999", "p99_9"), ("1", "max"))

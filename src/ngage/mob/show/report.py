@@ -114,6 +114,12 @@ def _messages(result: Result) -> Rows:
         ]
     if voting.reactions:
         rows.append(("reactions sent", f"{voting.reactions:,}"))
+    if voting.lines:
+        rows += [
+            ("lines of chat sent", f"{voting.lines:,}"),
+            ("lines of chat taken", f"{voting.lines_taken:,}"),
+            ("lines of chat refused", f"{voting.lines_refused:,}"),
+        ]
     return rows
 
 

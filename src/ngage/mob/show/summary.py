@@ -86,7 +86,7 @@ def _figures(result: Result) -> Table:
 
 def _votes(result: Result) -> list[tuple[str, str]]:
     votes, voting = result.votes, result.voting
-    if not votes.sent and not voting.reactions:
+    if not (votes.sent or voting.reactions or voting.lines):
         return []
     return [
         (
@@ -100,7 +100,11 @@ def _votes(result: Result) -> list[tuple[str, str]]:
             f"p50 {milliseconds(voting.ms.p50)}, p99 {milliseconds(voting.ms.p99)}, "
             f"max {milliseconds(voting.ms.max)}",
         ),
-        ("besides", f"{voting.reactions:,} reactions, {voting.cheats:,} cheats tried"),
+        (
+            "besides",
+            f"{voting.reactions:,} reactions, {voting.lines:,} lines of chat "
+            f"({voting.lines_refused:,} refused), {voting.cheats:,} cheats tried",
+        ),
     ]
 
 

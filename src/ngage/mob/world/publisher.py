@@ -74,7 +74,7 @@ class Publisher:
         self._last_burst = math.inf
         self._newest_burst = -1
         self._workers = [
-            _Worker(self, number, open_sink(url, channels, publish.api_key))
+            _Worker(self, number, open_sink(url, channels, publish.api_key, publish.text))
             for number, url in enumerate(publish.urls)
         ]
 

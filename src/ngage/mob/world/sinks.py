@@ -23,6 +23,7 @@ from ngage.events import Position
 CONNECT_SECONDS = 5.0
 # An edge that is stopped for a while answers later, and must not be asked twice meanwhile.
 ANSWER_SECONDS = 60.0
+BYTES, TEXT = "application/octet-stream", "text/plain; charset=utf-8"
 
 
 class Answer(msgspec.Struct):
@@ -52,11 +53,11 @@ class Sink(Protocol):
     def close(self) -> None: ...
 
 
-def open_sink(url: str, channels: Sequence[str], api_key: str) -> Sink:
+def open_sink(url: str, channels: Sequence[str], api_key: str, text: bool = False) -> Sink:
     """Raises PublisherError for a URL that cannot be published to."""
     scheme = urlsplit(url).scheme
     if scheme == "http":
-        return EdgeSink(url, channels, api_key)
+        return EdgeSink(url, channels, api_key, text)
     if scheme == "ws" and len(channels) == 1:
         return WebSocketSink(url)
     if scheme == "ws":
@@ -67,7 +68,7 @@ def open_sink(url: str, channels: Sequence[str], api_key: str) -> Sink:
 class EdgeSink:
     """POST /api/publish_raw of an edge, on one kept connection."""
 
-    def __init__(self, url: str, channels: Sequence[str], api_key: str) -> None:
+    def __init__(self, url: str, channels: Sequence[str], api_key: str, text: bool = False) -> None:
         parts = urlsplit(url)
         assert parts.hostname
         self._connection = http.client.HTTPConnection(
@@ -75,7 +76,7 @@ class EdgeSink:
         )
         self._path = parts.path.rstrip("/")
         self._channels = channels
-        self._headers = {"Content-Type": "application/octet-stream"}
+        self._headers = {"Content-Type": TEXT if text else BYTES}
         if api_key:
             self._headers["X-API-Key"] = api_key
         self._interrupted = False

@@ -33,7 +33,7 @@ cdef enum:
     REACTIONS_MAX = 100  # of one message
     WINDOW_MAX = 65536
 
-RAW_PREFIX = "/ws/"
+cdef str RAW_PREFIX = "/ws/"
 
 cdef int fans_of_a_squad() except -1:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -266,7 +266,9 @@ class Run:
             after = await server.footprint()
             if after and server.pid == pid:  # another process has another past
                 fans = self._ledger.most_open
-                found += oracle.leftovers(name, first, after, fans, self._ledger.at)
+                votes = self._scenario.poll is not None
+                at = self._ledger.at
+                found += oracle.leftovers(name, first, after, fans, at, votes=votes)
         return found
 
     async def _footprints(self) -> dict[str, tuple[int, Footprint]]:

@@ -56,7 +56,8 @@ def test_token_reply_to_the_letter() -> None:
         got
         == (
             b'{"id":1,"connect":{"client":"0000000000000001","version":"ngage test",'
-            b'"time":1800000000500,"expires":true,"ttl":60,"data":{"ticket":"%b","user":"42"},"ping":25,"pong":true}}'
+            b'"time":1800000000500,"expires":true,"ttl":60,'
+            b'"data":{"ticket":"%b","user":"42"},"ping":25,"pong":true}}'
         )
         % ticket.encode()
     )

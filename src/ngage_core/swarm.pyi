@@ -140,9 +140,9 @@ class Swarm:
         votes_sent (each change of mind is one), votes_repeated, votes_acknowledged, votes_refused,
         votes_put_off (the server had no room), reactions, cheats (forbidden things that were
         tried), lines (of chat), lines_taken, lines_refused; and since reset(): received, bytes,
-        gaps (missing), duplicates, reordered (late, no longer missing), corrupt (padding differs), untimed (no two
-        numbers), told (missing, and announced), skipped (missing, as the channel may), pings,
-        violations, last_received_ns (CLOCK_MONOTONIC).
+        gaps (missing), duplicates, reordered (late, no longer missing), corrupt (padding differs),
+        untimed (no two numbers), told (missing, and announced), skipped (missing, as the channel
+        may), pings, violations, last_received_ns (CLOCK_MONOTONIC).
         """
 
     def violations(self) -> list[Violation]:

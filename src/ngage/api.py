@@ -44,19 +44,32 @@ class Edge:
     # Life
 
     def prepare(self) -> None:
-        """Do what entering does but listen and serve, so that restore() can come before that."""
+        """Do what entering does but listen and serve: channels, pages, votes can come before that.
+
+        Then enter, or listen() and close() at last.
+        """
         self._bridge = Bridge(self.settings)
+        self._bridge.prepare()
+
+    def listen(self) -> None:
+        """Serve, after prepare(). Raises StartError, SettingsError, ChannelError."""
+        for name in self.settings.channels:
+            self.channel(name)
+        self._address = self._started.start()
+
+    def close(self) -> None:
+        """Close every connection at once, and end what prepare() has begun."""
+        self._started.stop()
+        self._bridge = None
+        self._channels.clear()
 
     async def __aenter__(self) -> Self:
         if self._bridge is None:
             self.prepare()
         try:
-            for name in self.settings.channels:
-                self.channel(name)
-            self._address = self._started.start()
+            self.listen()
         except NgageError:
-            self._bridge = None
-            self._channels.clear()
+            self.close()
             raise
         return self
 
@@ -66,9 +79,7 @@ class Edge:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._started.stop()
-        self._bridge = None
-        self._channels.clear()
+        self.close()
 
     async def drain(
         self, seconds: float, *, code: int = CloseCode.GOING_AWAY, reason: str = ""

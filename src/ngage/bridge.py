@@ -99,10 +99,16 @@ class Bridge:
 
     # Life
 
+    def prepare(self) -> None:
+        """Let votes be counted, before start(). Raises StartError."""
+        try:
+            self.votes.start()
+        except OSError as error:
+            raise StartError(f"cannot count votes: {error.strerror}") from error
+
     def start(self) -> tuple[str, int]:
         """Start the shards: the host and port they listen on. StartError if the kernel refuses."""
         try:
-            self.votes.start()
             address = self.engine.start()
         except OSError as error:
             raise StartError(f"cannot serve {self._address}: {error.strerror}") from error
@@ -114,10 +120,9 @@ class Bridge:
 
     def stop(self) -> None:
         """Close everything at once; readers of messages come to their end."""
-        if not self._running:
-            return
-        self._running = False
-        asyncio.get_running_loop().remove_reader(self.engine.event_fd)
+        if self._running:
+            self._running = False
+            asyncio.get_running_loop().remove_reader(self.engine.event_fd)
         self.engine.stop()
         for inbox in self._inboxes:
             inbox.end()

@@ -17,6 +17,7 @@ from ngage import qr
 if TYPE_CHECKING:
     from ngage.api import Edge
 
+EXPECT_SECONDS = 10
 DOCUMENT = "text/html; charset=utf-8"
 _TYPES = {
     ".js": "text/javascript; charset=utf-8",
@@ -63,6 +64,12 @@ def serve_pages(edge: "Edge", channel: str) -> None:
     edge.serve("/", document("index.html", channel=channel), DOCUMENT, HEADERS)
 
 
+def expect_event_pages(edge: "Edge", id: str) -> None:
+    """Let who asks for the pages of an event wait for serve_event_pages()."""
+    for path in _event_paths(id):
+        edge.expect(path, EXPECT_SECONDS)
+
+
 def serve_event_pages(edge: "Edge", id: str, title: str) -> None:
     """Put the pages of one event in place, or anew with another title; after serve_assets().
 
@@ -77,8 +84,12 @@ def serve_event_pages(edge: "Edge", id: str, title: str) -> None:
 
 def unserve_event_pages(edge: "Edge", id: str) -> None:
     """The event is gone."""
-    for path in (f"/e/{id}", f"/stage/{id}", f"/stage/{id}/qr.svg"):
+    for path in _event_paths(id):
         edge.unserve(path)
+
+
+def _event_paths(id: str) -> tuple[str, ...]:
+    return f"/e/{id}", f"/stage/{id}", f"/stage/{id}/qr.svg"
 
 
 def serve_assets(edge: "Edge") -> None:

@@ -10,15 +10,18 @@ from ngage.lifecycle import Phase
 from ngage.metrics import CONTENT_TYPE, Metrics
 
 
-def health_routes(phase: Callable[[], Phase], metrics: Metrics) -> list[Route]:
-    """The routes that a monitor asks; none needs a key."""
+def health_routes(
+    phase: Callable[[], Phase], trouble: Callable[[], str], metrics: Metrics
+) -> list[Route]:
+    """The routes that a monitor asks; none needs a key. A trouble is told, and clients may come."""
 
     async def live(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def ready(_: Request) -> Response:
         serving = phase() is Phase.SERVING
-        return PlainTextResponse(f"{phase().value}\n", 200 if serving else 503)
+        lines = [phase().value, *filter(None, [trouble()])]
+        return PlainTextResponse("".join(f"{line}\n" for line in lines), 200 if serving else 503)
 
     async def exposition(_: Request) -> Response:
         return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE})

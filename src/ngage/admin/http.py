@@ -28,16 +28,17 @@ def create_app(
     events: Callable[[], Events | None] = lambda: None,
     secret: bytes = b"",
     figures: Figures | None = None,
+    trouble: Callable[[], str] = lambda: "",
 ) -> Starlette:
     """The application; `phase` is asked for readiness.
 
     events: those of this edge, once there are any. secret: what signs host keys and tickets.
-    figures: what is counted of them, for metrics.
+    figures: what is counted of them, for metrics. trouble: what is wrong now, for readiness.
     """
     event_api = EventApi(edge, events, secret)
     return Starlette(
         routes=[
-            *health_routes(phase, Metrics(edge, version, figures)),
+            *health_routes(phase, trouble, Metrics(edge, version, figures)),
             *event_api.routes(),
             *ServerApi(edge, version).routes(),
             *host_routes(),

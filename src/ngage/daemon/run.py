@@ -70,8 +70,18 @@ class _Daemon:
         secret: bytes,
         handover: Handover | None,
     ) -> None:
+        self._edge.prepare()
+        with contextlib.closing(self._edge):
+            await self._run(admin_socket, data, secret, handover)
+
+    async def _run(
+        self,
+        admin_socket: socket.socket,
+        data: Data | None,
+        secret: bytes,
+        handover: Handover | None,
+    ) -> None:
         edge, lifecycle, notifier = self._edge, self._lifecycle, self._notifier
-        edge.prepare()
         edge.allow_origins(_admin_origins(admin_socket))
         self._admin_socket = admin_socket
         self._venue = venue = Venue(edge, data)
@@ -80,6 +90,7 @@ class _Daemon:
             events=lambda: venue.events,
             secret=secret,
             figures=venue.figures,
+            trouble=lambda: self._show.trouble,
         )
         predecessor, callers = _take_over(handover, edge) if handover else (None, [])
         self._protocol = protocol = venue.protocol(secret, version=f"ngage {__version__}")
@@ -89,7 +100,9 @@ class _Daemon:
         lifecycle.install(self._reload)
         self._admin = admin = AdminServer(app, admin_socket, callers)
         self._show = show = Show(edge, venue, protocol)
-        async with edge, show, protocol, running(notifier.watch()):
+        async with show, protocol, running(notifier.watch()):
+            edge.listen()
+            show.announce()
             # Admin requests wait in their queue for what comes now: whatever fails here must do so
             # before this process has answered any of them.
             lifecycle.phase = Phase.SERVING
@@ -163,14 +176,17 @@ def _take_over(handover: Handover, edge: Edge) -> tuple[Predecessor, list[socket
 async def _hand_over_logs(successor: Successor, edge: Edge, admin: AdminServer, show: Show) -> None:
     """Nothing is published from here on, unless this fails."""
     callers = await admin.pause()
-    await show.stop()
     try:
+        await show.stop()
         with open(os.memfd_create("ngage-logs"), "w+b") as held:
             write_logs(held, edge.channels)
             await successor.take_over(held.fileno(), callers)
     except BaseException:
-        await show.start()
-        await admin.resume()
+        try:
+            await successor.end()
+            await show.resume()
+        finally:
+            await admin.resume()
         raise
     admin.release()
 

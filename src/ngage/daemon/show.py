@@ -1,21 +1,29 @@
-"""What publishes in the daemon: its events, the studios' listener and the demonstration."""
+"""What publishes in the daemon: its events, the studios' listener and the demonstration.
+
+It begins before the edge listens, so that the first who asks finds all of it. When it begins again,
+because a successor has failed, nobody is left who could report a fault: a part that cannot begin is
+tried again until it can, and the others go on.
+"""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from ngage import demo
 from ngage.api import Edge
 from ngage.centrifugo import Centrifugo
 from ngage.daemon.venue import Venue
+from ngage.errors import NgageError
 from ngage.options import join_address
 from ngage.pages import serve_pages
 from ngage.video.channel import LIVE_CHANNEL
 from ngage.video.intake import Intake
+
+RETRY_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +48,26 @@ class Show:
         self._venue = venue
         self._protocol = protocol
         self._open = contextlib.AsyncExitStack()
+        self._troubles: dict[str, str] = {}
+        self._parts: Mapping[str, Callable[[], Awaitable[None]]] = {
+            "events": self._open_venue,
+            "studio": self._open_studio,
+            "demonstration": self._open_demo,
+        }
 
-    async def __aenter__(self) -> None:
-        await self.start()
+    @property
+    def trouble(self) -> str:
+        """Why a part has not begun again, empty if all have."""
+        return "; ".join(f"{name}: {why}" for name, why in self._troubles.items())
+
+    async def __aenter__(self) -> Self:
+        try:
+            for part in self._parts.values():
+                await part()
+        except BaseException:
+            await self._close()
+            raise
+        return self
 
     async def __aexit__(
         self,
@@ -50,33 +75,72 @@ class Show:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.stop()
-        await self._venue.close()
+        await self._close()
 
-    async def start(self) -> None:
-        """Begin, also again. Raises StartError, StoreError."""
-        settings = self._edge.settings
+    def announce(self) -> None:
+        """The edge listens: addresses are known."""
+        self._venue.serve_pages()
+        if self._edge.settings.demo:
+            log.info("the demonstration is at http://%s/", join_address(*self._edge.address))
+
+    async def stop(self) -> None:
+        """End it; when this returns it publishes nothing more."""
+        await self._open.aclose()
+        self._troubles.clear()
+
+    async def resume(self) -> None:
+        """Begin again after stop(); what cannot is tried every RETRY_SECONDS."""
+        for name in self._parts:
+            if not await self._begins(name):
+                await self._open.enter_async_context(running(self._retry(name)))
+
+    async def _retry(self, name: str) -> None:
+        await asyncio.sleep(RETRY_SECONDS)
+        while not await self._begins(name):
+            await asyncio.sleep(RETRY_SECONDS)
+        log.info("%s: goes on", name)
+
+    async def _begins(self, name: str) -> bool:
+        try:
+            await self._parts[name]()
+        except Exception as error:
+            why = str(error)
+            if self._troubles.get(name) != why:
+                known = isinstance(error, NgageError)
+                log.error("%s: cannot go on yet: %s", name, why, exc_info=not known)
+            self._troubles[name] = why
+            return False
+        self._troubles.pop(name, None)
+        return True
+
+    async def _close(self) -> None:
+        try:
+            await self.stop()
+        finally:
+            await self._venue.close()
+
+    async def _open_venue(self) -> None:
         await self._venue.start(self._protocol)
         self._open.push_async_callback(self._venue.stop)
+
+    async def _open_studio(self) -> None:
+        settings = self._edge.settings
         if settings.studio or settings.demo:
             serve_pages(self._edge, demo.CHANNEL if settings.demo else LIVE_CHANNEL)
         if settings.studio:
             await self._open.enter_async_context(
                 Intake(self._edge, settings.studio, lambda: self._edge.settings.api_key)
             )
-        if settings.demo:
+
+    async def _open_demo(self) -> None:
+        if self._edge.settings.demo:
             if self._venue.events:
                 await demo.prepare(self._venue.events)
             await self._open.enter_async_context(running(_run_demo(self._edge)))
 
-    async def stop(self) -> None:
-        """End it; when this returns it publishes nothing more."""
-        await self._open.aclose()
-
 
 async def _run_demo(edge: Edge) -> None:
     file = edge.settings.demo_file
-    log.info("the demonstration is at http://%s/", join_address(*edge.address))
     try:
         await demo.run(edge, Path(file) if file else None, logging.getLogger("ngage.demo"))
     except Exception:

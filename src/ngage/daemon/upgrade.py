@@ -122,6 +122,10 @@ class Successor:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        await self.end()
+
+    async def end(self) -> None:
+        """Unless it is ready, it is dead when this returns, and has let go of everything."""
         self._socket.close()
         if not self._ready:
             self._process.kill()

@@ -1,7 +1,8 @@
 """The events of an edge, with all they need: database, votes, chat, hooks, webhooks, pages.
 
 They need a directory to keep things in, the setting `data`; without one there are none. Open from
-start() to stop(), which an upgrade does in the one process before the other.
+start() to stop(), which an upgrade does in the one process before the other. Pages name the address
+of the edge, so they are expected until serve_pages(), when it listens; they stay after stop().
 """
 
 import contextlib
@@ -26,7 +27,12 @@ from ngage.interaction.rooms import Rooms
 from ngage.interaction.store import Store
 from ngage.interaction.webhooks import Webhooks
 from ngage.interaction.wording import WordFilter
-from ngage.pages import serve_assets, serve_event_pages, unserve_event_pages
+from ngage.pages import (
+    expect_event_pages,
+    serve_assets,
+    serve_event_pages,
+    unserve_event_pages,
+)
 from ngage.settings import Settings
 
 NOT_AVAILABLE = Refusal(108, "not available", temporary=True)
@@ -50,6 +56,7 @@ class Venue:
         self._edge = edge
         self._data = data
         self._titles: dict[str, str] = {}
+        self._public_url = ""  # that pages name; empty before there are any
         self._open = contextlib.AsyncExitStack()
         edge.votes.leave(data is not None)  # until its polls are open
 
@@ -67,6 +74,14 @@ class Venue:
         """Take over what a reload changes."""
         self.limits.configure(settings)
         self.hooks.configure(settings)
+        if self._edge.public_url != self._public_url:
+            self.serve_pages()
+
+    def serve_pages(self) -> None:
+        """Put the pages of all events in place, now that the edge's address is known."""
+        self._public_url = self._edge.public_url
+        for name, title in self._titles.items():
+            serve_event_pages(self._edge, name, title)
 
     def rpc(
         self, client: int, identity: Identity, method: str, data: bytes, command: int
@@ -77,7 +92,7 @@ class Venue:
         return self.events.rpc(client, identity, method, data, command)
 
     async def start(self, protocol: Centrifugo) -> None:
-        """Go on with the events that are kept. Raises StoreError, SettingsError."""
+        """Go on with the events that are kept. Raises StoreError, JournalError, SettingsError."""
         if self._data is None:
             return
         try:
@@ -91,9 +106,6 @@ class Venue:
         self.events = None
         self._edge.votes.leave(True)
         await self._open.aclose()
-        for name in self._titles:
-            unserve_event_pages(self._edge, name)
-        self._titles.clear()
 
     async def close(self) -> None:
         """For good: give webhooks their time."""
@@ -154,7 +166,10 @@ class Venue:
     def _show(self, event: Event) -> None:
         if self._titles.get(event.id) != event.title:
             self._titles[event.id] = event.title
-            serve_event_pages(self._edge, event.id, event.title)
+            if self._public_url:
+                serve_event_pages(self._edge, event.id, event.title)
+            else:
+                expect_event_pages(self._edge, event.id)
 
     def _forget(self, name: str) -> None:
         if self._titles.pop(name, None) is not None:

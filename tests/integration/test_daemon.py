@@ -69,6 +69,14 @@ def test_port_taken(flag: str) -> None:
     assert "Address already in use" in err
 
 
+def test_data_of_another_edge_is_taken(tmp_path: Path) -> None:
+    with Daemon("--data", str(tmp_path)):
+        code, out, err = run_edge("--data", str(tmp_path))
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1
+    assert f"another ngage-edge uses data = {str(tmp_path)!r}" in err
+
+
 def test_port_of_another_edge_is_taken() -> None:
     with Daemon() as daemon:
         code, out, err = run_edge("--listen", "{}:{}".format(*daemon.public))

@@ -15,7 +15,7 @@ from ngage.identity import Identity
 from ngage.interaction.bans import Bans
 from ngage.interaction.buckets import Limits
 from ngage.interaction.clock import Clock
-from ngage.interaction.data import Data
+from ngage.interaction.data import Data, take
 from ngage.interaction.events import Events
 from ngage.interaction.figures import Figures
 from ngage.interaction.hooks import Command, Connection, Hooks
@@ -92,7 +92,10 @@ class Venue:
         return self.events.rpc(client, identity, method, data, command)
 
     async def start(self, protocol: Centrifugo) -> None:
-        """Go on with the events that are kept. Raises StoreError, JournalError, SettingsError."""
+        """Go on with the events that are kept.
+
+        Raises StartError if another process has them, StoreError, JournalError, SettingsError.
+        """
         if self._data is None:
             return
         try:
@@ -116,6 +119,7 @@ class Venue:
     async def _start(self, protocol: Centrifugo, data: Data) -> None:
         settings = self._edge.settings
         words = settings.chat_words_file
+        self._open.enter_context(take(data))
         store = await Store.open(data.database)
         self._open.push_async_callback(store.close)
         scribe = Scribe(store)
@@ -152,13 +156,13 @@ class Venue:
         self.events = events
         log.info("%d events are kept in %s", len(events.all()), data.database.parent)
 
-    async def _on_connect(self, identity: Identity, address: str, data: bytes) -> None:
+    def _on_connect(self, identity: Identity, address: str, data: bytes) -> object:
         about = (identity.user, identity.voter, address, identity.info or b"")
-        await self.hooks.connect(Connection(*about))
+        return self.hooks.connect(Connection(*about))
 
-    async def _on_message(self, identity: Identity, channel: str, data: bytes) -> str:
+    def _on_message(self, identity: Identity, channel: str, data: bytes) -> object:
         about = (identity.user, identity.voter, channel, data.decode())
-        return await self.hooks.message(Command(*about))
+        return self.hooks.message(Command(*about))
 
     def _numbers(self) -> list[int]:
         return [event.number for event in self.events.all()] if self.events else []

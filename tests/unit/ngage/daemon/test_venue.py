@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx
+import pytest
 
 from ngage.api import Edge
 from ngage.daemon.venue import Venue
+from ngage.errors import StartError
 from ngage.interaction.data import prepare
 from ngage.interaction.model import Event
 from tests.helpers.protocol import SECRET
@@ -71,3 +73,14 @@ async def test_pages_outlive_a_stop(tmp_path: Path) -> None:
         await venue.events.create(Event(number=0, id="gala", title="Gala"), "a test")
         await venue.stop()
         assert (await asyncio.to_thread(page, edge, "/e/gala"))[0] == 200
+
+
+async def test_two_edges_do_not_have_the_same_events(tmp_path: Path) -> None:
+    """An upgrade stops the one before it starts the other."""
+    async with opened(tmp_path) as (_, first):
+        with pytest.raises(StartError, match="another ngage-edge uses data = "):
+            async with opened(tmp_path):
+                raise AssertionError
+        await first.stop()
+        async with opened(tmp_path) as (_, second):
+            assert second.events is not None

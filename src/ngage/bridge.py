@@ -96,6 +96,7 @@ class Bridge:
         self._running = False
         self._listener: Callable[[list[ClientMessage]], None] | None = None
         self._late: deque[Callable[[], bool]] = deque()
+        self._held = False
 
     # Life
 
@@ -114,8 +115,8 @@ class Bridge:
             raise StartError(f"cannot serve {self._address}: {error.strerror}") from error
         except ValueError as error:
             raise SettingsError(str(error)) from None
-        asyncio.get_running_loop().add_reader(self.engine.event_fd, self._take_events)
         self._running = True
+        self._watch_events()
         return address
 
     def stop(self) -> None:
@@ -225,19 +226,30 @@ class Bridge:
         if self._late or not command():
             self._late.append(command)
             if len(self._late) == 1 and self._running:
-                loop = asyncio.get_running_loop()
-                loop.remove_reader(self.engine.event_fd)
-                loop.call_later(LATE_SECONDS, self._order_late)
+                self._watch_events()
+                asyncio.get_running_loop().call_later(LATE_SECONDS, self._order_late)
+
+    def hold(self, held: bool) -> None:
+        """Take no more messages of clients for now, or go on; the core makes them wait."""
+        self._held = held
+        if self._running:
+            self._watch_events()
 
     def _order_late(self) -> None:
         while self._late and self._late[0]():
             self._late.popleft()
         if self._running:
-            loop = asyncio.get_running_loop()
             if self._late:
-                loop.call_later(LATE_SECONDS, self._order_late)
+                asyncio.get_running_loop().call_later(LATE_SECONDS, self._order_late)
             else:
-                loop.add_reader(self.engine.event_fd, self._take_events)
+                self._watch_events()
+
+    def _watch_events(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._late or self._held:
+            loop.remove_reader(self.engine.event_fd)
+        else:
+            loop.add_reader(self.engine.event_fd, self._take_events)
 
     def _take_events(self) -> None:
         batch: list[Message] = []

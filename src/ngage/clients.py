@@ -35,6 +35,10 @@ class Clients:
         """Serve the protocol at /connection/websocket; `listener` gets what clients send."""
         self._bridge.speak(listener)
 
+    def hold(self, held: bool) -> None:
+        """Hand no more messages to the listener for now (one batch may still come), or go on."""
+        self._bridge.hold(held)
+
     def send(self, client: int, data: bytes) -> None:
         """One text message: a reply, or several with a line break between them."""
         self._bridge.order(partial(self._engine.send, client, data, OPCODE_TEXT))

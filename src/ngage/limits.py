@@ -22,7 +22,10 @@ SUBSCRIPTIONS_MAX = 16  # per connection, as in the core
 RECOVERED_PUBLICATIONS_MAX = 300
 HISTORY_PUBLICATIONS_MAX = 300
 HISTORY_BYTES_MAX = 1 << 20
-WAITING_MESSAGES_MAX = 4096  # of clients who wait for a key of tokens or a hook, all together
+# Of clients who wait for a key of tokens or a hook: all together, then no more are taken, and of
+# one, which then is closed.
+WAITING_MESSAGES_MAX = 4096
+CLIENT_WAITING_MESSAGES_MAX = 64
 CALLS_WAITING_MAX = 16384  # rpc methods that have not answered
 EXPIRING_SUBSCRIPTIONS_MAX = 1 << 20
 EXPIRY_GRACE_SECONDS = 25  # after which what has expired and was not refreshed ends
@@ -98,7 +101,8 @@ REACTION_KINDS_MAX = 16
 REACTIONS_PER_MESSAGE_MAX = 100
 
 # Hooks
-HOOKS_PENDING_MAX = 1024  # calls of async hooks that have not ended
+# Calls of async hooks that have not ended: with room for every client that may wait for one.
+HOOKS_PENDING_MAX = 2 * WAITING_MESSAGES_MAX
 
 # Webhooks
 WEBHOOK_URLS_MAX = 16

@@ -95,6 +95,10 @@ class FakeClients:
         self.under_way: dict[int, bytes] = {}
         self.told: list[tuple[int, int, int, bool]] = []
         self.subscribed: set[tuple[int, str]] = set()
+        self.held = False
+
+    def hold(self, held: bool) -> None:
+        self.held = held
 
     def send(self, client: int, data: bytes) -> None:
         self.sent.setdefault(client, []).append(data)

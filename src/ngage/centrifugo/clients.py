@@ -54,6 +54,9 @@ class Clients(Protocol):
     What is called for one client takes effect in that order.
     """
 
+    def hold(self, held: bool) -> None:
+        """Hand over no more messages for now, or go on."""
+
     def send(self, client: int, data: bytes) -> None:
         """One text message."""
 

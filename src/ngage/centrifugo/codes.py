@@ -45,6 +45,7 @@ MESSAGES[ErrorCode.INTERNAL] = "internal server error"
 REASONS = {
     CloseCode.SERVER_ERROR: "internal server error",
     CloseCode.EXPIRED: "connection expired",
+    CloseCode.TOO_MANY_REQUESTS: "too many requests",
     CloseCode.INVALID_TOKEN: "invalid token",
     CloseCode.BAD_REQUEST: "bad request",
     CloseCode.CHANNEL_LIMIT: "channel limit",

@@ -1,14 +1,15 @@
 """Messages of clients, one after the other: the commands in them, and what becomes of each.
 
 Everything is answered at once, except what needs a key that has to be fetched or a hook that takes
-its time. Then whatever its client sends behind it waits, all together at most WAITING_MESSAGES_MAX,
-so that a client's commands are done in their order. Only rpc methods that take their time let the
-others go on.
+its time. Then whatever its client sends behind it waits, so that a client's commands are done in
+their order. Where WAITING_MESSAGES_MAX wait, all together, no more are taken until there is room: a
+crowd that comes back is slowed down. Only rpc methods that take their time let the others go on.
 """
 
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from inspect import isawaitable
 from typing import Any, Self
@@ -37,7 +38,12 @@ from ngage.centrifugo.turn import Turn
 from ngage.errors import CloseCode
 from ngage.events import ClientMessage
 from ngage.identity import Identity
-from ngage.limits import CALLS_WAITING_MAX, RECENT_IDENTITY_SECONDS, WAITING_MESSAGES_MAX
+from ngage.limits import (
+    CALLS_WAITING_MAX,
+    CLIENT_WAITING_MESSAGES_MAX,
+    RECENT_IDENTITY_SECONDS,
+    WAITING_MESSAGES_MAX,
+)
 from ngage.settings import Settings
 
 PONG = codec.Command()
@@ -79,6 +85,8 @@ class Centrifugo:
         self._expiries = Expiries()
         self._waiting: dict[int, list[ClientMessage]] = {}
         self._waiting_messages = 0
+        self._arrived: deque[ClientMessage] = deque()  # and not taken yet
+        self._holds = False
         self._tasks: set[asyncio.Future[Any]] = set()
         self._seconds = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -122,6 +130,7 @@ class Centrifugo:
         if self._timer is not None:
             self._timer.cancel()
         self._waiting.clear()
+        self._arrived.clear()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -147,9 +156,16 @@ class Centrifugo:
 
     def receive(self, batch: Sequence[ClientMessage]) -> None:
         """Answer what clients sent, in its order. Never raises."""
+        self._arrived.extend(batch)
+        self._take_arrived()
+
+    def _take_arrived(self) -> None:
         now = self._clock()
-        for message in batch:
-            self._take(message, now)
+        while self._arrived and self._waiting_messages < WAITING_MESSAGES_MAX:
+            self._take(self._arrived.popleft(), now)
+        if self._holds != bool(self._arrived):
+            self._holds = not self._holds
+            self._clients.hold(self._holds)
 
     def _take(self, message: ClientMessage, now: float) -> None:
         if message.client in self._waiting:
@@ -276,21 +292,25 @@ class Centrifugo:
     def _suspend(self, rest: ClientMessage, command: int, suspended: Suspended) -> None:
         """Keep the rest of a message until its command can go on."""
         until = suspended.until
-        if self._wait(rest):
-            self._tasks.add(until)
-            until.add_done_callback(self._tasks.discard)
-            until.add_done_callback(lambda _: self._resume(rest.client, command, suspended.go_on))
+        self._wait(rest)
+        self._tasks.add(until)
+        until.add_done_callback(self._tasks.discard)
+        until.add_done_callback(lambda _: self._resume(rest.client, command, suspended.go_on))
 
-    def _wait(self, message: ClientMessage) -> bool:
-        """Keep a message behind what its client waits for; False if too many are kept."""
-        if self._waiting_messages >= WAITING_MESSAGES_MAX:
-            self._disconnect(message.client, disconnect(CloseCode.SERVER_ERROR))
-            return False
-        self._waiting.setdefault(message.client, []).append(message)
-        self._waiting_messages += 1
-        return True
+    def _wait(self, message: ClientMessage) -> None:
+        """Keep a message behind what its client waits for."""
+        waiting = self._waiting.setdefault(message.client, [])
+        if len(waiting) < CLIENT_WAITING_MESSAGES_MAX:
+            waiting.append(message)
+            self._waiting_messages += 1
+        else:
+            self._disconnect(message.client, disconnect(CloseCode.TOO_MANY_REQUESTS))
 
     def _resume(self, client: int, command: int, go_on: GoOn) -> None:
+        self._answer_waiting(client, command, go_on)
+        self._take_arrived()
+
+    def _answer_waiting(self, client: int, command: int, go_on: GoOn) -> None:
         messages = self._waiting.pop(client, [])
         self._waiting_messages -= len(messages)
         if not messages:

@@ -2,7 +2,8 @@
 
 A hook answers None or True to allow, False or Refuse(reason) to refuse, and text to put in the
 place of what was said (on_chat, on_message). It may be async, and then has a time limit; one that
-is not runs on the event loop and must not wait for anything. One that raises, is late, or answers
+is not runs on the event loop and must not wait for anything; what only such hooks are asked is
+answered at once. One that raises, is late, or answers
 something else is logged and counted, and means what `on_error` says.
 """
 
@@ -12,7 +13,7 @@ import inspect
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, NamedTuple, Self, TypeVar
 
 import msgspec
@@ -24,6 +25,9 @@ from ngage.settings import Settings
 logger = logging.getLogger(__name__)
 
 Hook = TypeVar("Hook", bound=Callable[..., object])
+Answer = TypeVar("Answer")
+# Asking: it yields what is to be awaited, and is sent what that gives.
+Steps = Generator[Awaitable[object], object, Answer]
 NAMES = ("on_connect", "on_message", "on_vote", "on_chat")
 REFUSED = "not allowed"
 # A hook that fails fails often: so much time passes until it is logged again.
@@ -148,28 +152,36 @@ class Hooks:
         """Whether anybody wants to be asked; if not, asking can be left out."""
         return bool(self._hooks[name])
 
-    async def connect(self, connection: Connection) -> None:
-        """Let somebody connect. Raises RefusedError."""
-        for hook in self._hooks["on_connect"]:
-            await self._ask("on_connect", hook, connection, replaces=False)
+    def connect(self, connection: Connection) -> Awaitable[None] | None:
+        """Let somebody connect, at once or (awaited) later. Raises RefusedError."""
+        return self._begin(self._permit("on_connect", connection))
 
-    async def message(self, command: Command) -> str:
-        """The data of a message, as the hooks want it. Raises RefusedError."""
+    def message(self, command: Command) -> Awaitable[str] | str:
+        """The data of a message, as the hooks want it, at once or later. Raises RefusedError."""
+        return self._begin(self._rewrite(command))
+
+    async def vote(self, vote: Vote) -> None:
+        """Let somebody vote. Raises RefusedError."""
+        await self._go_on(self._permit("on_vote", vote))
+
+    async def chat(self, line: ChatLine) -> str:
+        """The text of a line, as the hooks want it. Raises RefusedError."""
+        return await self._go_on(self._reword(line))
+
+    def _permit(self, name: str, about: object) -> Steps[None]:
+        for hook in self._hooks[name]:
+            yield from self._ask(name, hook, about, replaces=False)
+
+    def _rewrite(self, command: Command) -> Steps[str]:
         for hook in self._hooks["on_message"]:
-            data = await self._ask("on_message", hook, command, replaces=True)
+            data = yield from self._ask("on_message", hook, command, replaces=True)
             if data is not None:
                 command = msgspec.structs.replace(command, data=data)
         return command.data
 
-    async def vote(self, vote: Vote) -> None:
-        """Let somebody vote. Raises RefusedError."""
-        for hook in self._hooks["on_vote"]:
-            await self._ask("on_vote", hook, vote, replaces=False)
-
-    async def chat(self, line: ChatLine) -> str:
-        """The text of a line, as the hooks want it. Raises RefusedError."""
+    def _reword(self, line: ChatLine) -> Steps[str]:
         for hook in self._hooks["on_chat"]:
-            text = await self._ask("on_chat", hook, line, replaces=True)
+            text = yield from self._ask("on_chat", hook, line, replaces=True)
             if text is not None:
                 line = msgspec.structs.replace(line, text=text)
         return line.text
@@ -178,14 +190,39 @@ class Hooks:
         self._hooks[name].append(hook)
         return hook
 
-    async def _ask(
+    def _begin(self, steps: Steps[Answer]) -> Awaitable[Answer] | Answer:
+        """What comes of asking, or what is to be awaited for that."""
+        try:
+            awaited = next(steps)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+        return self._go_on(steps, awaited)
+
+    async def _go_on(
+        self, steps: Steps[Answer], awaited: Awaitable[object] | None = None
+    ) -> Answer:
+        try:
+            awaited = awaited or next(steps)
+            while True:
+                try:
+                    said = await self._wait(awaited)
+                except Exception as error:
+                    awaited = steps.throw(error)
+                else:
+                    awaited = steps.send(said)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+
+    def _ask(
         self, name: str, hook: Callable[..., object], about: object, *, replaces: bool
-    ) -> str | None:
+    ) -> Steps[str | None]:
         """Text to put in the place of what there is, None to leave it."""
         try:
             answer = hook(about)
             if inspect.isawaitable(answer):
-                answer = await self._wait(answer)
+                answer = yield answer
             if isinstance(answer, str) and not replaces:
                 raise _HookError("text, where nothing can be replaced")
             if not (answer is None or isinstance(answer, bool | str | Refuse)):

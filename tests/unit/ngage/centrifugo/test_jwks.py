@@ -9,7 +9,11 @@ import pytest
 from ngage.centrifugo import jwks
 from ngage.centrifugo.jwks import KeySet, parse
 from ngage.errors import CloseCode
-from ngage.limits import JWKS_BYTES_MAX, WAITING_MESSAGES_MAX
+from ngage.limits import (
+    CLIENT_WAITING_MESSAGES_MAX,
+    JWKS_BYTES_MAX,
+    WAITING_MESSAGES_MAX,
+)
 from ngage.settings import Settings
 from tests.helpers.jwks import KeyServer, jwk, private_key, rsa_key, sign
 from tests.helpers.protocol import End, World
@@ -149,16 +153,31 @@ async def test_commands_keep_their_order_while_a_token_waits(server: KeyServer) 
     assert [line[:7] for line in got.split(b"\n")] == [b'{"id":1', b'{"id":2', b'{"id":3']
 
 
-async def test_what_waits_is_bounded(server: KeyServer) -> None:
+async def test_a_crowd_that_waits_is_taken_bit_by_bit(server: KeyServer) -> None:
+    """Who comes on top waits in the core; nobody is turned away."""
     here = world(server)
     token = sign({"sub": "42"}, "RS256", rsa_key(), kid="one")
     batch = [
         here.message(client, b'{"id":1,"connect":{"token":"%b"}}' % token.encode())
-        for client in range(WAITING_MESSAGES_MAX + 1)
+        for client in range(2 * WAITING_MESSAGES_MAX)
     ]
-    here.protocol.receive(batch)
-    assert here.taken(WAITING_MESSAGES_MAX) == [End(3004, "internal server error")]
-    await eventually(lambda: len(here.clients.sent) == WAITING_MESSAGES_MAX, "answers")
+    here.protocol.receive(batch[: WAITING_MESSAGES_MAX + 1])
+    assert here.clients.held
+    assert here.protocol._waiting_messages == WAITING_MESSAGES_MAX
+    here.protocol.receive(batch[WAITING_MESSAGES_MAX + 1 :])
+    await eventually(lambda: len(here.clients.sent) == len(batch), "answers")
+    assert sorted(here.clients.identities | here.clients.under_way) == list(range(len(batch)))
+    assert here.protocol._waiting_messages == 0
+    assert not here.clients.held
+
+
+async def test_who_sends_on_and_on_is_closed(server: KeyServer) -> None:
+    here = world(server)
+    token = sign({"sub": "42"}, "RS256", rsa_key(), kid="one")
+    here.say(1, {"id": 1, "connect": {"token": token}})
+    for number in range(CLIENT_WAITING_MESSAGES_MAX - 1):
+        assert here.say(1, {"id": 2 + number, "ping": {}}) == []
+    assert here.say(1, {"id": 100, "ping": {}}) == [End(3013, "too many requests")]
     assert here.protocol._waiting_messages == 0
 
 

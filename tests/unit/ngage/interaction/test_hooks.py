@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from inspect import isawaitable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,6 +40,12 @@ async def reason(asked: object) -> str:
     return str(refusal.value)
 
 
+async def of(ask: Callable[[Any], Any], about: object) -> Any:
+    """What is answered at once or later."""
+    answer = ask(about)
+    return await answer if isawaitable(answer) else answer
+
+
 def says(answer: object) -> Hooks:
     """Hooks that answer that to everything."""
     hooks = Hooks()
@@ -48,20 +56,20 @@ def says(answer: object) -> Hooks:
 
 async def test_without_hooks_all_is_allowed() -> None:
     hooks = Hooks()
-    await hooks.connect(CONNECTION)
+    await of(hooks.connect, CONNECTION)
     await hooks.vote(VOTE)
     assert await hooks.chat(LINE) == "my cat"
-    assert await hooks.message(COMMAND) == COMMAND.data
+    assert await of(hooks.message, COMMAND) == COMMAND.data
     assert not hooks.has("on_chat")
 
 
 @pytest.mark.parametrize("answer", [None, True])
 async def test_allowed(answer: object) -> None:
     hooks = says(answer)
-    await hooks.connect(CONNECTION)
+    await of(hooks.connect, CONNECTION)
     await hooks.vote(VOTE)
     assert await hooks.chat(LINE) == "my cat"
-    assert await hooks.message(COMMAND) == COMMAND.data
+    assert await of(hooks.message, COMMAND) == COMMAND.data
     assert hooks.has("on_vote")
     assert hooks.counts["on_vote", "allowed"] == 1
 
@@ -72,7 +80,10 @@ async def test_allowed(answer: object) -> None:
 )
 async def test_refused(answer: object, message: str) -> None:
     hooks = says(answer)
-    asked = [hooks.connect(CONNECTION), hooks.vote(VOTE), hooks.chat(LINE), hooks.message(COMMAND)]
+    asked = [
+        *(of(hooks.connect, CONNECTION), of(hooks.message, COMMAND)),
+        *(hooks.vote(VOTE), hooks.chat(LINE)),
+    ]
     assert [await reason(one) for one in asked] == [message] * 4
     assert hooks.counts["on_connect", "refused"] == 1
 
@@ -80,7 +91,7 @@ async def test_refused(answer: object, message: str) -> None:
 async def test_text_is_put_in_the_place_of_what_was_said() -> None:
     hooks = says("{}")
     assert await hooks.chat(LINE) == "{}"
-    assert await hooks.message(COMMAND) == "{}"
+    assert await of(hooks.message, COMMAND) == "{}"
     assert hooks.counts["on_chat", "replaced"] == 1
 
 
@@ -131,7 +142,7 @@ async def test_a_failure_means_what_the_setting_says(hook: object, outcome: str)
 
 async def test_text_is_a_failure_where_nothing_can_be_replaced() -> None:
     hooks = says("yes")
-    await hooks.connect(CONNECTION)
+    await of(hooks.connect, CONNECTION)
     await hooks.vote(VOTE)
     assert hooks.counts == {("on_connect", "failed"): 1, ("on_vote", "failed"): 1}
 
@@ -144,6 +155,23 @@ async def test_a_failure_is_logged_once_a_second(caplog: pytest.LogCaptureFixtur
             await hooks.chat(LINE)
     assert [record.getMessage() for record in caplog.records] == ["on_chat raised"]
     assert "oops" in caplog.text
+
+
+async def test_who_is_not_async_answers_at_once() -> None:
+    hooks = Hooks()
+    assert hooks.connect(CONNECTION) is None
+    hooks.on_message(lambda command: command.data + "!")
+    assert hooks.message(COMMAND) == COMMAND.data + "!"
+
+    @hooks.on_message
+    async def later(command: Command) -> str:
+        await asyncio.sleep(0)
+        return command.data + "?"
+
+    hooks.on_message(lambda command: command.data + ".")
+    answer = hooks.message(COMMAND)
+    assert not isinstance(answer, str)
+    assert await answer == COMMAND.data + "!?."
 
 
 async def test_calls_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,13 +209,13 @@ async def test_the_example_of_the_documentation(directory: Path) -> None:
     (directory / "house_rules.py").write_text(code[0])
     hooks = Hooks.of(Settings(hooks="house_rules", hooks_on_error="refuse"))
     assert (hooks.on_error, hooks.timeout_seconds) == ("refuse", 0.2)
-    await hooks.connect(CONNECTION)
-    assert await reason(hooks.connect(Connection("x", 2, "203.0.113.7"))) == "not allowed"
+    await of(hooks.connect, CONNECTION)
+    assert await reason(of(hooks.connect, Connection("x", 2, "203.0.113.7"))) == "not allowed"
     assert await hooks.chat(LINE) == "my dog"
     await hooks.vote(VOTE)
     assert await reason(hooks.vote(Vote("anon-1", 2, "show", 7, (0,)))) == "members only"
-    assert await hooks.message(COMMAND) == COMMAND.data
-    assert await reason(hooks.message(Command("x", 2, "secret", "{}"))) == "no such method"
+    assert await of(hooks.message, COMMAND) == COMMAND.data
+    assert await reason(of(hooks.message, Command("x", 2, "secret", "{}"))) == "no such method"
 
 
 async def test_the_example_with_decorators() -> None:

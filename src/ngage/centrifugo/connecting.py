@@ -1,4 +1,8 @@
-"""`connect` and `refresh`: who a client is, and for how long."""
+"""`connect` and `refresh`: who a client is, and for how long.
+
+Whoever is let in by a token or (where nobody may be anonymous) by a ticket is let in for as long as
+that lasts, and so does the ticket that it is given: tickets make nobody stay.
+"""
 
 import math
 from collections.abc import Callable
@@ -74,6 +78,8 @@ class Connecting:
         known = turn.known
         expires = codec.expiry(known.expires, turn.now)
         lasts = int(turn.now) + VIEWER_TICKET_SECONDS
+        if known.expires:
+            lasts = min(lasts, known.expires)
         ticket = tickets.mint(self._secret, known.voter, lasts, known.monitor)
         return (
             b'"connect":{"client":"%016x","version":%b,"time":%d%b,'
@@ -100,6 +106,8 @@ class Connecting:
                 raise disconnect(CloseCode.EXPIRED) from None
             raise
         known = turn.known
+        if fresh.anonymous and known.anonymous:
+            fresh = replace(known, info=fresh.info, expires=fresh.expires)
         if fresh.user != known.user:
             raise disconnect(CloseCode.INVALID_TOKEN)
         turn.identify(replace(fresh, granted=known.granted))
@@ -142,13 +150,18 @@ class Connecting:
         return Identity(user, voter, monitor=True, host=host.event, expires=host.exp)
 
     def _from_ticket(self, sent: _Data, now: float, *, vouched: bool = False) -> Identity:
-        """Somebody anonymous: the one of the ticket, or somebody new where that is allowed."""
+        """Somebody anonymous: the one of the ticket, or somebody new where that is allowed.
+
+        vouched: a token lets it in, and the ticket only says who it was, which it does for ever.
+        """
         ticket = sent.ticket
         found = tickets.read(self._secret, ticket) if ticket else None
         if ticket and found is None:
             raise disconnect(CloseCode.INVALID_TOKEN)
-        if found is not None and not found.expired(now):
-            return identity.anonymous(found.voter, monitor=found.monitor or sent.monitor)
+        if found is not None and (vouched or not found.expired(now)):
+            known = identity.anonymous(found.voter, monitor=found.monitor or sent.monitor)
+            free = self._admits_anonymous or vouched
+            return known if free else replace(known, expires=found.expires)
         if self._admits_anonymous or vouched:
             return identity.anonymous(monitor=sent.monitor)
         if found is not None:

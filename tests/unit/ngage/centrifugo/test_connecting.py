@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ngage import hostkeys, tickets
 from ngage.centrifugo.recent import Recent
@@ -51,7 +52,7 @@ def test_token_reply_to_the_letter() -> None:
     token = sign({"sub": "42", "exp": SOON, "info": {"name": "x\ny"}})
     (got,) = here.say(1, {"id": 1, "connect": {"token": token}})
     voter = voter_of("42", SECRET)
-    ticket = tickets.mint(SECRET, voter, int(NOW) + VIEWER_TICKET_SECONDS)
+    ticket = tickets.mint(SECRET, voter, SOON)
     assert (
         got
         == (
@@ -125,6 +126,37 @@ def test_where_nobody_may_be_anonymous() -> None:
     assert here.ask(3, {"id": 1, "connect": {"data": expired}})["error"] == TOKEN_EXPIRED
     assert here.connected(4, token=sign({"sub": ""}))
     assert here.connected(5, token=sign({"sub": "42"}))
+
+
+def test_a_ticket_lets_nobody_stay_longer_than_the_token() -> None:
+    here = World(Settings(anonymous=False, token_hmac_secret=KEY))
+    ticket = here.connected(1, token=sign({"sub": "42", "exp": SOON}))["data"]["ticket"]
+    here.now = SOON - 1
+    result = here.connected(2, data={"ticket": ticket})
+    assert result["ttl"] == 1
+    assert (known(here, 2).voter, known(here, 2).expires) == (voter_of("42", SECRET), SOON)
+    assert result["data"]["ticket"] == ticket
+    here.now = SOON
+    got = here.ask(3, {"id": 1, "connect": {"data": {"ticket": ticket}}})
+    assert got["error"] == TOKEN_EXPIRED
+
+
+def test_a_ticket_of_somebody_without_a_token_is_renewed() -> None:
+    here = World()
+    ticket = here.connected(1)["data"]["ticket"]
+    here.now += 1000
+    renewed = tickets.read(SECRET, here.connected(2, data={"ticket": ticket})["data"]["ticket"])
+    assert renewed is not None
+    assert renewed.expires == int(here.now) + VIEWER_TICKET_SECONDS
+    assert known(here, 2).expires == 0
+
+
+def test_an_expired_ticket_with_a_token_is_the_same_voter() -> None:
+    here = World(Settings(anonymous=False, token_hmac_secret=KEY))
+    ticket = here.connected(1, token=sign({"exp": SOON}))["data"]["ticket"]
+    here.now = SOON
+    here.connected(2, token=sign({"exp": SOON + 60}), data={"ticket": ticket})
+    assert known(here, 2).voter == known(here, 1).voter
 
 
 def test_a_token_for_nobody_in_particular() -> None:
@@ -256,6 +288,19 @@ def test_refresh_for_ever() -> None:
 )
 def test_refresh_refused(token: str, end: End) -> None:
     assert refreshing().ask(1, {"id": 2, "refresh": {"token": token}}) == end
+
+
+def test_refresh_of_nobody_in_particular() -> None:
+    """It stays the same voter."""
+    here = World(SETTINGS)
+    here.connected(1, token=sign({"exp": SOON}), data={"monitor": True})
+    before = known(here)
+    fresh = sign({"exp": SOON + 60, "info": 2})
+    assert here.say(1, {"id": 2, "refresh": {"token": fresh}}) == [
+        b'{"id":2,"refresh":{"expires":true,"ttl":120}}'
+    ]
+    assert known(here) == replace(before, expires=SOON + 60, info=b"2")
+    assert here.ask(1, {"id": 3, "refresh": {"token": sign({"sub": "42"})}}) == INVALID
 
 
 def test_refresh_keeps_what_subscription_tokens_opened() -> None:

@@ -134,9 +134,7 @@ class _Daemon:
         edge = self._edge
         self._notifier.reloading()
         try:
-            self._protocol.reload(live_changes(edge.settings, changed)[0])
-            edge.restrict(self._protocol.namespaces.is_public)
-            waiting = edge.reload(changed)
+            waiting = self._apply(changed)
             self._venue.configure(edge.settings)
         finally:
             self._notifier.ready()
@@ -144,6 +142,20 @@ class _Daemon:
         log.info("settings reloaded")
         if waiting:
             log.warning("these settings need a restart: %s", ", ".join(waiting))
+
+
+    def _apply(self, changed: Settings) -> list[str]:
+        """Take over settings, all or none; NgageError says why none. Those that wait are told."""
+        edge, protocol = self._edge, self._protocol
+        protocol.reload(live_changes(edge.settings, changed)[0])
+        try:
+            # Before there are new channels, so that none is open to all for a moment.
+            edge.restrict(protocol.namespaces.is_public)
+            return edge.reload(changed)
+        except NgageError:
+            protocol.reload(edge.settings)
+            edge.restrict(protocol.namespaces.is_public)
+            raise
 
 
 def _prepare_data(settings: Settings, closing: contextlib.ExitStack) -> tuple[Data | None, bytes]:

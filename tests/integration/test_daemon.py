@@ -230,16 +230,17 @@ def test_reload_of_a_bad_file_changes_nothing(tmp_path: Path) -> None:
 def test_reload_of_what_the_core_refuses_changes_nothing(tmp_path: Path) -> None:
     """Not even what was fine, as who may subscribe."""
     config = tmp_path / "edge.toml"
+    stricter = 'namespace_subscribe = "token"\n[channels.stage]\n'
     config.write_text("[channels.stage]\n")
     with Daemon("--config", str(config)) as daemon:
         for number, name in enumerate(("x" * 300, "y" * 300), 1):
-            config.write_text(f'namespace_subscribe = "token"\n[channels.stage]\n[channels.{name}]\n')
+            config.write_text(f"{stricter}[channels.{name}]\n")
             daemon.send_signal(signal.SIGHUP)
             said = "not reloaded, the old settings stay"
             wait_until(lambda said=said, n=number: daemon.log().count(said) == n, "the error")
             with connect(f"{daemon.url}/ws/stage"):
                 pass
-        config.write_text('namespace_subscribe = "token"\n[channels.stage]\n')
+        config.write_text(stricter)
         daemon.send_signal(signal.SIGHUP)
         wait_until(lambda: "settings reloaded" in daemon.log(), "the reload")
         with pytest.raises(InvalidStatus), connect(f"{daemon.url}/ws/stage"):

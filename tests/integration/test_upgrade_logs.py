@@ -94,6 +94,21 @@ def test_the_demonstration_goes_on() -> None:
             assert wait_for_offset(daemon, name, offset + 2)[0] == epoch
 
 
+def test_the_demonstrations_directory_is_handed_over(tmp_path: Path) -> None:
+    """With its event and its secret; who has it at last removes it."""
+    with upgradable("--demo", env={"TMPDIR": str(tmp_path)}) as (daemon, successors):
+        daemon.do("event_create", {"id": "gala", "title": "Gala"})
+        (directory,) = tmp_path.glob("ngage-demo-*")
+        secret = (directory / "secret").read_bytes()
+        for _ in range(2):
+            successors.upgrade()
+        assert daemon.wait() == 0
+        assert daemon.do("event_get", {"id": "gala"})["event"]["title"] == "Gala"
+        assert list(tmp_path.glob("ngage-demo-*")) == [directory]
+        assert (directory / "secret").read_bytes() == secret
+    assert not list(tmp_path.glob("ngage-demo-*"))
+
+
 def wait_for_offset(daemon: Daemon, name: str, offset: int) -> tuple[str, int]:
     """The position of a channel that has come to `offset`."""
     found: dict[str, Any] = {}
@@ -267,18 +282,49 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_successor_that_fails_changes_nothing(fault: str, tmp_path: Path) -> None:
+def plant(fault: str, directory: Path, prepare_seconds: float = 30) -> dict[str, str]:
     """Python runs sitecustomize in every process of the daemon before anything else."""
-    (tmp_path / "sitecustomize.py").write_text(
+    (directory / "sitecustomize.py").write_text(
         "import os\n"
         "import ngage.daemon.upgrade as upgrade\n"
-        "upgrade.PREPARE_SECONDS = upgrade.RESTORE_SECONDS = 0.3\n"
-        f"if 'NGAGE_UPGRADE' in os.environ:\n    exec({FAULTS[fault]!r})\n"
+        f"upgrade.PREPARE_SECONDS = {prepare_seconds}\n"
+        "upgrade.RESTORE_SECONDS = 0.3\n"
+        f"if 'NGAGE_UPGRADE' in os.environ:\n    exec({fault!r})\n"
     )
-    paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
-    with Daemon(env={"PYTHONPATH": os.pathsep.join(paths)}) as daemon:
+    paths = [str(directory), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_successor_that_fails_changes_nothing(fault: str, tmp_path: Path) -> None:
+    with Daemon(env=plant(FAULTS[fault], tmp_path, prepare_seconds=0.3)) as daemon:
         check_failed_upgrade(daemon)
+
+
+def test_a_successor_that_fails_lets_go_of_the_events(tmp_path: Path) -> None:
+    """It has them, and is silent."""
+    data = tmp_path / "data"
+    takes = f"import fcntl; fcntl.flock(open({str(data / 'lock')!r}, 'ab'), fcntl.LOCK_EX)"
+    fault = PREPARES + f"socket.recv_fds(predecessor, 64, 253)\n{takes}; time.sleep(600)"
+    with Daemon("--data", str(data), env=plant(fault, tmp_path)) as daemon:
+        check_failed_upgrade(daemon)
+        assert "cannot go on" not in daemon.log()
+
+
+def test_events_that_cannot_be_opened_again_come_back(tmp_path: Path) -> None:
+    """Callers are answered meanwhile."""
+    data = tmp_path / "data"
+    env = plant(FAULTS["dies when it has the logs"], tmp_path)
+    with Daemon("--data", str(data), env=env) as daemon:
+        daemon.do("event_create", {"id": "gala", "title": "Gala"})
+        (data / "lock").unlink()
+        (data / "lock").mkdir()
+        daemon.send_signal(signal.SIGUSR2)
+        wait_until(lambda: "events:" in daemon.get("/healthz/ready").text, "the trouble")
+        assert daemon.get("/healthz/ready").status_code == 200
+        (data / "lock").rmdir()
+        wait_until(lambda: daemon.get("/healthz/ready").text == "serving\n", "the events")
+        assert daemon.do("event_get", {"id": "gala"})["event"]["title"] == "Gala"
 
 
 def test_a_successor_with_bad_settings_changes_nothing(tmp_path: Path) -> None:

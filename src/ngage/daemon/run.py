@@ -3,24 +3,20 @@
 import contextlib
 import logging
 import os
-import secrets
 import socket
-import tempfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from ngage import __version__, logs
 from ngage.admin.http import create_app
 from ngage.admin.server import AdminServer, bind_admin
 from ngage.api import Edge
+from ngage.daemon.place import Place
 from ngage.daemon.sdnotify import Notifier
 from ngage.daemon.show import Show, running
 from ngage.daemon.snapshot import restore_logs, write_logs
 from ngage.daemon.upgrade import Handover, Predecessor, Successor
 from ngage.daemon.venue import Venue
 from ngage.errors import CloseCode, NgageError
-from ngage.interaction.data import Data, prepare
-from ngage.keys import SECRET_BYTES, read_secret
 from ngage.lifecycle import Lifecycle, Phase
 from ngage.options import join_address
 from ngage.settings import Settings, live_changes
@@ -42,10 +38,9 @@ async def serve(
         admin_socket = bind_admin(settings.admin)
     with contextlib.ExitStack() as closing:
         closing.enter_context(contextlib.closing(admin_socket))
-        data, secret = _prepare_data(settings, closing)
-        await _Daemon(settings, read_settings, environment, notifier).run(
-            admin_socket, data, secret, handover
-        )
+        place = closing.enter_context(Place(settings, handover.directory if handover else ""))
+        daemon = _Daemon(settings, read_settings, environment, notifier)
+        await daemon.run(admin_socket, place, handover)
 
 
 class _Daemon:
@@ -64,27 +59,21 @@ class _Daemon:
         self._lifecycle = Lifecycle(read_settings, self._hand_over)
 
     async def run(
-        self,
-        admin_socket: socket.socket,
-        data: Data | None,
-        secret: bytes,
-        handover: Handover | None,
+        self, admin_socket: socket.socket, place: Place, handover: Handover | None
     ) -> None:
         self._edge.prepare()
         with contextlib.closing(self._edge):
-            await self._run(admin_socket, data, secret, handover)
+            await self._run(admin_socket, place, handover)
 
     async def _run(
-        self,
-        admin_socket: socket.socket,
-        data: Data | None,
-        secret: bytes,
-        handover: Handover | None,
+        self, admin_socket: socket.socket, place: Place, handover: Handover | None
     ) -> None:
+        secret = place.secret
         edge, lifecycle, notifier = self._edge, self._lifecycle, self._notifier
         edge.allow_origins(_admin_origins(admin_socket))
         self._admin_socket = admin_socket
-        self._venue = venue = Venue(edge, data)
+        self._place = place
+        self._venue = venue = Venue(edge, place.data)
         app = create_app(
             *(edge, lambda: lifecycle.phase, __version__),
             events=lambda: venue.events,
@@ -109,6 +98,7 @@ class _Daemon:
             _announce(edge, admin_socket)
             if predecessor:
                 predecessor.ready()
+                place.owns = True
             async with admin:
                 notifier.ready()
                 code = await lifecycle.ending()
@@ -120,13 +110,14 @@ class _Daemon:
         listen = join_address(*self._edge.address)
         try:
             async with Successor(
-                listen, self._admin_socket.fileno(), self._environment
+                *(listen, self._admin_socket.fileno(), self._environment, self._place.own)
             ) as successor:
                 await successor.prepared()
                 await _hand_over_logs(successor, self._edge, self._admin, self._show)
         except (NgageError, OSError, MemoryError) as error:
             log.error("the successor did not start (%s), this process serves on", error)
             return False
+        self._place.owns = False
         self._notifier.main_pid(successor.pid)
         return True
 
@@ -143,7 +134,6 @@ class _Daemon:
         if waiting:
             log.warning("these settings need a restart: %s", ", ".join(waiting))
 
-
     def _apply(self, changed: Settings) -> list[str]:
         """Take over settings, all or none; NgageError says why none. Those that wait are told."""
         edge, protocol = self._edge, self._protocol
@@ -156,18 +146,6 @@ class _Daemon:
             protocol.reload(edge.settings)
             edge.restrict(protocol.namespaces.is_public)
             raise
-
-
-def _prepare_data(settings: Settings, closing: contextlib.ExitStack) -> tuple[Data | None, bytes]:
-    """Where things are kept, and the secret. The demonstration without a directory has one until it
-    ends."""
-    directory = settings.data
-    if settings.demo and not directory:
-        directory = closing.enter_context(tempfile.TemporaryDirectory(prefix="ngage-demo-"))
-    if not directory:
-        return None, bytes.fromhex(settings.secret) or secrets.token_bytes(SECRET_BYTES)
-    data = prepare(directory)
-    return data, read_secret(settings.secret, Path(data.secret))
 
 
 def _admin_origins(admin_socket: socket.socket) -> tuple[str, ...]:

@@ -38,11 +38,15 @@ READY = b"ready"
 
 
 class Handover(msgspec.Struct, frozen=True):
-    """What a successor inherits: public HOST:PORT, admin listener, socket to its predecessor."""
+    """What a successor inherits: public HOST:PORT, admin listener, socket to its predecessor.
+
+    directory: what the predecessor keeps things in if the settings name nothing; empty for none.
+    """
 
     listen: str
     admin_descriptor: int
     predecessor_descriptor: int
+    directory: str = ""
 
 
 def read_handover(environment: Mapping[str, str]) -> Handover | None:
@@ -85,8 +89,15 @@ class Predecessor:
 class Successor:
     """The predecessor's end; a context manager that ends a successor which is not ready."""
 
-    def __init__(self, listen: str, admin_descriptor: int, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        listen: str,
+        admin_descriptor: int,
+        environment: Mapping[str, str],
+        directory: str = "",
+    ) -> None:
         self._listen = listen
+        self._directory = directory
         self._admin_descriptor = admin_descriptor
         # The watchdog's time stays, but it must accept the successor's pid.
         self._environment = {k: v for k, v in environment.items() if k != "WATCHDOG_PID"}
@@ -103,7 +114,8 @@ class Successor:
         self._socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.setblocking(False)
         with other:
-            handover = Handover(self._listen, self._admin_descriptor, other.fileno())
+            inherited = (self._listen, self._admin_descriptor, other.fileno(), self._directory)
+            handover = Handover(*inherited)
             try:
                 self._process = subprocess.Popen(
                     [sys.executable, *sys.orig_argv[1:]],

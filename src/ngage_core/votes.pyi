@@ -77,10 +77,11 @@ class Votes:
         Raises ValueError for a poll that is not open.
         """
 
-    def failing(self) -> str:
-        """Why votes of some poll are refused as unavailable, or "".
+    def failing(self, poll: int | None = None) -> str:
+        """Why votes of that poll, or of some, are refused as unavailable, or "".
 
-        It stays until a vote is accepted again, or, after a sync that failed, until open().
+        It stays until a vote is accepted again, or, after a sync that failed, until open(). Of a
+        poll that is closed it is "". Raises ValueError for a poll that is not open.
         """
 
     def counters(self) -> dict[str, int]:

@@ -285,10 +285,12 @@ cdef class Votes:
         cdef uint64_t value = registers_value_elsewhere(&ballot.registers, voter) if voter else 0
         return (value >> 32, <uint32_t> value) if value else None
 
-    def failing(self):
+    def failing(self, poll=None):
         cdef Ballot *ballot
-        for poll in self.ballots:
+        for poll in self.ballots if poll is None else (poll,):
             ballot = self.ballot_numbered(poll)
+            if ballot.closed:
+                continue  # it takes no votes, whatever happened to its last ones
             if ballot.suspended:
                 return f"poll {poll}: its journal is not open"
             if ng_peek(&ballot.error):

@@ -222,12 +222,24 @@ def test_a_journal_that_is_not_to_be_trusted_is_opened_anew(
         os.close(other)
         for _ in range(2):
             assert told(votes, Vote(1, 1, 1), Vote(2, 1, 1)) == [DUPLICATE, UNAVAILABLE]
-            assert votes.failing() == f"poll 7: {os.strerror(error)}"
+            assert votes.failing() == votes.failing(POLL) == f"poll 7: {os.strerror(error)}"
         assert votes.counters()["failures"] == 1
         assert votes.open(POLL, journal, **RULES._asdict()) == 1
         assert votes.failing() == ""
         assert told(votes, Vote(1, 1, 1), Vote(2, 1, 1)) == [DUPLICATE, ACCEPTED]
     assert tally_of(journal.read_bytes()) == ((2, 0, 0), 2)
+
+
+def test_a_poll_that_is_closed_fails_no_longer(journal: Path) -> None:
+    with voting(journal, RULES) as votes:
+        saved = journal.read_bytes()
+        journal.write_bytes(b"something else")
+        with pytest.raises(JournalError):
+            votes.open(POLL, journal, **RULES._asdict())
+        assert votes.failing(POLL)
+        votes.close(POLL)
+        assert votes.failing() == votes.failing(POLL) == ""
+        journal.write_bytes(saved)
 
 
 def test_a_poll_cannot_be_opened_on_a_full_disk(journal: Path) -> None:

@@ -24,11 +24,13 @@ class _Box:
 class MemoryBallots:
     """The Protocol of ngage.interaction.ballots; vote() is what the core does with a VOTE.
 
-    `broken` is what failing() says until open(), and makes votes UNAVAILABLE. Each vote is a batch.
+    `broken` says by poll why it cannot keep votes, which are UNAVAILABLE then, until it is opened
+    anew. Each vote is a batch. `opened` are the calls of open().
     """
 
     def __init__(self, now: Callable[[], int] = system_ms) -> None:
-        self.broken = ""
+        self.broken: dict[int, str] = {}
+        self.opened: list[int] = []
         self.boxes: dict[int, _Box] = {}
         self.banned: set[int] = set()
         self._now = now
@@ -45,7 +47,8 @@ class MemoryBallots:
             for voter, seq, mask, *_ in records.tolist():
                 box.registers[voter] = max(box.registers.get(voter, (0, 0)), (seq, mask))
         self.boxes[poll] = box
-        self.broken = ""
+        self.broken.pop(poll, None)
+        self.opened.append(poll)
         return len(box.registers)
 
     def close(self, poll: int) -> None:
@@ -67,8 +70,10 @@ class MemoryBallots:
     def ban(self, voter: int, banned: bool) -> None:
         (self.banned.add if banned else self.banned.discard)(voter)
 
-    def failing(self) -> str:
-        return self.broken
+    def failing(self, poll: int | None = None) -> str:
+        broken = self.broken if poll is None else self.broken.keys() & {poll}
+        open_ones = (number for number in broken if not self.boxes[number].closed)
+        return next((f"poll {number}: {self.broken[number]}" for number in open_ones), "")
 
     # What clients do
 
@@ -78,6 +83,8 @@ class MemoryBallots:
             return VoteStatus.NO_POLL
         now = self._now()
         refusal = self._refusal(box, voter, (seq, mask), elapsed_ms, now)
+        if refusal is None and poll in self.broken:
+            refusal = VoteStatus.UNAVAILABLE
         if refusal is not None:
             return refusal
         record = np.array([(voter, seq, mask, elapsed_ms, 0, now, 0)], journal.RECORD)
@@ -108,6 +115,5 @@ class MemoryBallots:
             or mask.bit_count() > rules.most
             or (rules.final and not mask),
             VoteStatus.LATE: rules.window_ms and not in_window,
-            VoteStatus.UNAVAILABLE: self.broken,
         }
         return next((status for status, applies in checks.items() if applies), None)

@@ -80,5 +80,5 @@ class Ballots(Protocol):
     def ban(self, voter: int, banned: bool) -> None:
         """Refuse all votes of a voter, or no longer."""
 
-    def failing(self) -> str:
-        """Why votes are refused now; empty: they are not."""
+    def failing(self, poll: int | None = None) -> str:
+        """Why votes of that poll, or of some, cannot be kept now; empty: they can, or it is closed."""

@@ -77,9 +77,9 @@ class NativeBallots:
         """See Ballots."""
         self._votes.ban(voter, banned)
 
-    def failing(self) -> str:
+    def failing(self, poll: int | None = None) -> str:
         """See Ballots."""
-        return self._votes.failing()
+        return self._votes.failing(poll)
 
 
 class EdgeCore:

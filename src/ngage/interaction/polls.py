@@ -1,7 +1,8 @@
 """All polls of an edge: what hosts do with them, when their time is over, and what they end with.
 
 A step is kept in the store first; only then is it told, and what the store refuses has not
-happened. Votes are counted in the core, which holds them against the deadline by itself: the timers
+happened. Where voting ends, the core closes even before that: no vote counts that came after the
+end that is kept. Votes are counted in the core, which holds them against the deadline by itself: the timers
 here only bring the result. What a step leads to in the core, and the result, may fail and are then
 tried again by attend(), until they are done; trouble() says why.
 """
@@ -29,7 +30,7 @@ from ngage.limits import MEND_SECONDS, POLLS_PER_EVENT_MAX, POLLS_SHOWN_MAX, RET
 
 log = logging.getLogger(__name__)
 
-Change = Callable[[Poll], Poll]
+Change = Callable[[Poll, int], Poll]  # the poll after a step, which is done at that Unix ms
 
 DEADLINE = "deadline"  # who ends what is over
 
@@ -129,8 +130,10 @@ class Polls:
             if not event.takes_votes:
                 off = "" if event.features.polls else ", and polls are switched off"
                 raise PollStateError(f"event {event.id!r} is {event.phase}{off}: no poll can open")
-            if sum(other.running for other in self.of(event.id)) >= POLLS_SHOWN_MAX:
-                raise PollStateError(f"{POLLS_SHOWN_MAX} polls are open already")
+            running = [p.id for p in self.of(event.id) if p.running and p.run == event.run]
+            if len(running) >= POLLS_SHOWN_MAX:
+                named = ", ".join(map(str, running))
+                raise PollStateError(f"{len(running)} polls are open or locked already: {named}")
             poll = transitions.opened(poll, event.run, self._clock.unix_ms(), at_us)
             # The core has to be ready before anybody hears of it. Should the store refuse, the
             # journal is empty, and the next attempt goes on with it.
@@ -147,27 +150,19 @@ class Polls:
 
     async def lock(self, event: Event, number: int, host: str) -> Poll:
         """Voting ends, the result waits. Raises PollError, StoreError."""
-        now = self._clock.unix_ms()
-        return await self._step(
-            event.id, number, "poll_lock", host, lambda poll: transitions.locked(poll, now)
-        )
+        return await self._step(event.id, number, "poll_lock", host, transitions.locked)
 
     async def close(self, event: Event, number: int, answer: int | None, host: str) -> Poll:
         """Voting ends and is counted; of a quiz or prediction `answer` is right (a mask).
 
         Raises PollError, StoreError. The poll has no result yet if it could not be counted.
         """
-        now = self._clock.unix_ms()
-        return await self._step(
-            event.id, number, "poll_close", host, lambda poll: transitions.closed(poll, now, answer)
-        )
+        change = partial(transitions.closed, answer=answer)
+        return await self._step(event.id, number, "poll_close", host, change)
 
     async def cancel(self, event: Event, number: int, host: str) -> Poll:
         """It does not count. Raises PollError, StoreError."""
-        now = self._clock.unix_ms()
-        return await self._step(
-            event.id, number, "poll_cancel", host, lambda poll: transitions.cancelled(poll, now)
-        )
+        return await self._step(event.id, number, "poll_cancel", host, transitions.cancelled)
 
     async def follow(self, event: Event) -> None:
         """The event has changed: take votes or none for now, end what ends with it, begin anew."""
@@ -224,7 +219,7 @@ class Polls:
             if due or poll.id in self._troubles:
                 await self._advance(poll)
         self._retry_ms = now + round(RETRY_SECONDS * 1000)
-        if self._ballots.failing() and now >= self._mend_ms:
+        if now >= self._mend_ms and self._ballots.failing():
             self._mend_ms = now + round(MEND_SECONDS * 1000)
             await self._mend()
 
@@ -237,8 +232,19 @@ class Polls:
 
     async def _step(self, event: str, number: int, name: str, host: str, change: Change) -> Poll:
         async with self._turns[event]:
-            poll = change(self.find(event, number))
-            await self._keep(poll, name, host)
+            before = self.find(event, number)
+            change(before, self._clock.unix_ms())  # raises, before anything is done
+            accepting = number in self._accepting
+            if accepting:
+                await self._refuse(before)
+            poll = change(before, self._clock.unix_ms())
+            try:
+                await self._keep(poll, name, host)
+            except BaseException:
+                if accepting and self._takes_votes(before) and not self._is_over(before):
+                    with self._trying(before):
+                        await self._accept(before)
+                raise
             self._deadlines.pop(number, None)
             self._put(poll)
         await self._settle(poll)
@@ -246,24 +252,21 @@ class Polls:
 
     async def _advance(self, poll: Poll) -> None:
         """End a poll that is over, else bring it to where it is to be."""
-        now = self._clock.unix_ms()
-        ends = self._deadlines.get(poll.id)
-        over = ends is not None and ends <= self._clock.monotonic_ms()
-        if poll.state is not State.OPEN or not (over or self._is_ended(poll)):
+        over = self._is_over(poll) or self._is_ended(poll)
+        if poll.state is not State.OPEN or not over:
             await self._settle(poll)
             return
         with self._trying(poll):
-            await self._step(
-                poll.event, poll.id, "poll_end", DEADLINE, lambda open: transitions.ended(open, now)
-            )
+            await self._step(poll.event, poll.id, "poll_end", DEADLINE, transitions.ended)
 
     async def _mend(self) -> None:
         """After a sync that failed, only opening a journal anew tells what is on the disk."""
-        for number in list(self._accepting):
-            poll = self._unsettled[number]
+        for poll in list(self._unsettled.values()):
             async with self._turns[poll.event]:
-                with self._trying(poll):
-                    await self._accept(poll, anew=True)
+                known = self._unsettled.get(poll.id)  # it may have ended meanwhile
+                if known and known.id in self._accepting and self._ballots.failing(known.id):
+                    with self._trying(known):
+                        await self._accept(known, anew=True)
 
     async def _settle(self, poll: Poll) -> None:
         """Bring the core, and the result, to where a poll is; if it cannot be, attend() will."""
@@ -365,6 +368,10 @@ class Polls:
     def _takes_votes(self, poll: Poll) -> bool:
         event = self._events.get(poll.event)
         return event is None or (event.takes_votes and event.run == poll.run)
+
+    def _is_over(self, poll: Poll) -> bool:
+        ends = self._deadlines.get(poll.id)
+        return ends is not None and ends <= self._clock.monotonic_ms()
 
     def _is_ended(self, poll: Poll) -> bool:
         event = self._events.get(poll.event)

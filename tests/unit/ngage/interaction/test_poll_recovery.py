@@ -94,17 +94,40 @@ async def test_journals_are_opened_anew_while_votes_are_refused(
     """After a sync that failed nothing else makes the core write to it again."""
     poll = await edge.opened(event)
     edge.ballots.vote(poll.id, 1, 1, 1)
-    edge.ballots.broken = "poll 1: Input/output error"
+    edge.ballots.broken[poll.id] = "Input/output error"
     assert edge.ballots.vote(poll.id, 2, 1, 1) is VoteStatus.UNAVAILABLE
     await edge.polls.attend()
     assert edge.ballots.vote(poll.id, 2, 1, 1) is VoteStatus.ACCEPTED
     assert edge.polls.tally(poll).voters == 2
-    edge.ballots.broken = "poll 1: Input/output error"
+    edge.ballots.broken[poll.id] = "Input/output error"
     await edge.polls.attend()  # not at every tick: a large journal takes a while
     assert edge.ballots.failing()
     edge.clock.advance(5000)
     await edge.polls.attend()
     assert not edge.ballots.failing()
+
+
+async def test_only_the_journal_that_is_broken_is_opened_anew(
+    edge: PollEdge, event: Event
+) -> None:
+    broken, sound = await edge.opened(event), await edge.opened(event)
+    edge.ballots.opened.clear()
+    edge.ballots.broken[broken.id] = "Input/output error"
+    await edge.polls.attend()
+    assert edge.ballots.opened == [broken.id]
+    assert edge.ballots.vote(sound.id, 1, 1, 1) is VoteStatus.ACCEPTED
+
+
+async def test_a_closed_poll_is_not_mended(edge: PollEdge, event: Event) -> None:
+    poll = await edge.opened(event)
+    await edge.opened(event)
+    edge.ballots.broken[poll.id] = "Input/output error"
+    await edge.polls.lock(event, poll.id, "host")
+    edge.ballots.opened.clear()
+    edge.clock.advance(60_000)
+    await edge.polls.attend()
+    assert edge.ballots.failing() == ""
+    assert edge.ballots.opened == []
 
 
 # Another process goes on

@@ -11,6 +11,7 @@ from ngage.interaction import journal, records
 from ngage.interaction.ballots import Tally, VoteStatus
 from ngage.interaction.model import Event, Kind, Phase, Scoring, State
 from ngage.interaction.store import Store
+from ngage.limits import POLLS_SHOWN_MAX
 from tests.helpers.interaction import FakeClock, PollEdge, draft
 
 QUIZ = {"kind": Kind.QUIZ, "scoring": Scoring.SPEED, "window_ms": 10_000}
@@ -58,6 +59,49 @@ async def test_a_deadline_ends_a_poll(edge: PollEdge, event: Event, clock: FakeC
     assert ended.state is State.CLOSED
     assert ended.result and ended.result.voters == 1
     assert ended.closes_ms == poll.closes_ms
+
+
+@pytest.mark.parametrize("step", ["lock", "close", "cancel"])
+async def test_no_vote_counts_after_the_end_that_is_kept(
+    edge: PollEdge, event: Event, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The store takes its time, and voters go on meanwhile."""
+    poll = await edge.opened(event)
+    edge.ballots.vote(poll.id, 1, 1, 1)
+    late = []
+    run = edge.store.run
+
+    async def slow(work: Any) -> Any:
+        edge.clock.advance(100)
+        late.append(edge.ballots.vote(poll.id, 2, 1, 1))
+        return await run(work)
+
+    monkeypatch.setattr(edge.store, "run", slow)
+    if step == "close":
+        ended = await edge.polls.close(event, poll.id, None, "host")
+    else:
+        ended = await getattr(edge.polls, step)(event, poll.id, "host")
+    assert set(late) == {VoteStatus.CLOSED}
+    records = journal.registers(edge.polls.journal(poll))
+    assert ended.closes_ms is not None
+    assert all(record["received_ms"] <= ended.closes_ms for record in records)
+
+
+async def test_polls_that_an_earlier_run_left_locked_are_in_nobodys_way(
+    edge: PollEdge, event: Event
+) -> None:
+    for _ in range(POLLS_SHOWN_MAX):
+        await edge.opened(event, kind=Kind.PREDICTION)
+    with pytest.raises(PollStateError, match="already: 1, 2, 3, 4, 5, 6, 7, 8"):
+        await edge.opened(event)
+    for phase in (Phase.ENDED, Phase.LIVE):
+        event = event.moved(phase)
+        await edge.polls.follow(event)
+    left = edge.polls.find(event.id, 1)
+    assert left.state is State.LOCKED
+    assert (await edge.opened(event)).state is State.OPEN
+    closed = await edge.polls.close(event, left.id, 1, "host")
+    assert closed.result is not None
 
 
 @pytest.mark.parametrize("jump", [-3_600_000, 3_600_000])

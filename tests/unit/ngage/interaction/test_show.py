@@ -196,11 +196,12 @@ async def test_what_is_switched_off_is_hidden(stage: Stage) -> None:
 
 async def test_hosts_hear_of_trouble(stage: Stage) -> None:
     await stage.event()
-    stage.ballots.broken = "poll 1: No space left on device"
-    await stage.tick()
-    assert stage.core.last("host:show")["journal"] == stage.ballots.broken
-    assert stage.core.last("host:show")["health"]["votes"] == stage.ballots.broken
-    stage.ballots.broken = ""
+    poll = await stage.poll()
+    stage.ballots.broken[poll.id] = "No space left on device"
+    stage.events.tick()
+    trouble = f"poll {poll.id}: No space left on device"
+    assert stage.core.last("host:show")["journal"] == trouble
+    assert stage.core.last("host:show")["health"]["votes"] == trouble
     await stage.tick()
     assert stage.core.last("host:show")["journal"] == ""
 

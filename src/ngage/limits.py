@@ -79,8 +79,8 @@ CHAT_TEXT_CHARS_MAX = 500
 QUESTION_TEXT_CHARS_MAX = 300
 
 # Chat
-CHAT_HISTORY_LINES = 100  # what who joins sees
-CHAT_RECENT_LINES_MAX = 1000  # that can still be deleted or pinned
+CHAT_HISTORY_LINES = 128  # what who joins sees
+CHAT_RECENT_LINES_MAX = 1000  # that can still be pinned
 CHAT_WAITING_SECONDS = 2  # of lines that wait for the room's rate, before the oldest go
 CHAT_HELD_LINES_MAX = 200  # that wait for a moderator
 CHAT_SLOW_SECONDS_MAX = 3600

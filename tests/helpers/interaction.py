@@ -101,7 +101,8 @@ class FakeCore:
     def outlets(self, event: str) -> Outlets:
         names = ("event", "tally", "host", "chat", "questions")
         publish = (partial(self._publish, f"{name}:{event}") for name in names)
-        return Outlets(*publish, viewers=lambda: self.viewers)
+        said = [json.dumps(one) for one in self.published.get(f"chat:{event}", [])]
+        return Outlets(*publish, viewers=lambda: self.viewers, said=said)
 
     def vote(
         self,
@@ -134,7 +135,7 @@ class FakeCore:
 class Stage:
     """Events on a store, ballots in memory, a clock that is set, and nobody who ticks.
 
-    restart() is another process on the same disk.
+    restart() is another process on the same disk; after an upgrade channels have what they had.
     """
 
     def __init__(self, directory: Path, *, tick_ms: int = 60_000, **settings: Any) -> None:
@@ -144,11 +145,14 @@ class Stage:
         self.settings = Settings(**settings)
         self.told: list[tuple[str, str, Any]] = []
 
-    async def start(self, hooks: Hooks | None = None) -> None:
+    async def start(
+        self, hooks: Hooks | None = None, published: dict[str, list[Any]] | None = None
+    ) -> None:
         data = prepare(str(self.directory))
         self.store = await Store.open(data.database, busy_ms=50)
         self.ballots = MemoryBallots(self.clock.unix_ms)
         self.core = FakeCore(self.ballots)
+        self.core.published.update(published or {})
         self.scribe = Scribe(self.store)
         self.bans = Bans(self.ballots)
         limits = Limits.of(self.settings, self.clock)
@@ -182,9 +186,9 @@ class Stage:
         await self.scribe.close()
         await self.store.close()
 
-    async def restart(self) -> None:
+    async def restart(self, *, upgrade: bool = False) -> None:
         await self.stop()
-        await self.start()
+        await self.start(published=self.core.published if upgrade else None)
 
     async def tick(self, milliseconds: int = 0) -> None:
         """Time passes, then all that a tick does."""

@@ -253,19 +253,25 @@ class EventApi:
 
     async def chat_delete(self, call: event_calls.ChatLine, request: Request) -> Result:
         """Take back a line."""
+        chat = self._events.show(call.event).parts.chat
+        chat.check(call.id)
         await self._events.note(call.event, "chat_delete", _who(request), line=call.id)
-        self._events.show(call.event).parts.chat.delete(call.id)
+        chat.delete(call.id)
         return {}
 
     async def chat_release(self, call: event_calls.ChatLine, request: Request) -> Result:
         """Let a held line go out."""
+        chat = self._events.show(call.event).parts.chat
+        chat.check(call.id, held=True)
         await self._events.note(call.event, "chat_release", _who(request), line=call.id)
-        return {"id": self._events.show(call.event).parts.chat.release(call.id)}
+        return {"id": chat.release(call.id)}
 
     async def chat_reject(self, call: event_calls.ChatLine, request: Request) -> Result:
         """Forget a held line."""
+        chat = self._events.show(call.event).parts.chat
+        chat.check(call.id, held=True)
         await self._events.note(call.event, "chat_reject", _who(request), line=call.id)
-        self._events.show(call.event).parts.chat.reject(call.id)
+        chat.reject(call.id)
         return {}
 
     async def chat_settings(self, call: event_calls.ChatSettings, request: Request) -> Result:

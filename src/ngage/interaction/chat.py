@@ -7,7 +7,7 @@ flood costs the room neither its rate nor its freshness.
 """
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -76,9 +76,9 @@ class Chat:
     """One event's chat. Calls belong to the event loop; tick() at least every 250 ms.
 
     publish takes the JSON of one publication. ban is told of voters that are banned and pardoned.
-    words refuses or alters text. heard is given each line that goes out. first: the first id,
-    above those of any earlier run; by default the Unix time in ms. counts: lines by outcome,
-    which several chats may share.
+    words refuses or alters text. heard is given each line that goes out. known: lines that an
+    earlier process has published. first: the first id, above those of any earlier run; by default
+    the Unix time in ms. counts: lines by outcome, which several chats may share.
     """
 
     def __init__(
@@ -93,6 +93,7 @@ class Chat:
         keeper: Keeper | None = None,
         heard: Callable[[Line], object] = lambda line: None,
         bans: Mapping[int, str] | None = None,
+        known: Iterable[Line] = (),
         first: int = 0,
         counts: Counter[str] | None = None,
     ) -> None:
@@ -103,12 +104,12 @@ class Chat:
         self._publish, self._ban = publish, ban
         self._keeper, self._heard = keeper, heard
         self._clock = clock
-        self._next = first or clock.unix_ms()
         self._slow = Buckets(_slow_rate(self.rules))
         self._room = Buckets(Rate(lines_per_second))
         self._waiting: deque[Line] = deque()
         self._gap = 0
-        self._recent: OrderedDict[int, Line] = OrderedDict()
+        self._recent = OrderedDict((line.id, line) for line in known)
+        self._next = max(first or clock.unix_ms(), max(self._recent, default=0) + 1)
         self._held: OrderedDict[int, Line] = OrderedDict()
         self._bans = dict(bans or {})
 
@@ -178,14 +179,22 @@ class Chat:
             raise UnknownLineError(f"line {line}: unknown or too old")
         return self._recent[line]
 
+    def check(self, line: int, *, held: bool = False) -> None:
+        """Raise UnknownLineError if no line can have had that id, or (held) none waits under it."""
+        if held and line not in self._held:
+            raise UnknownLineError(f"line {line}: it is not held")
+        if not 0 < line < self._next:
+            raise UnknownLineError(f"line {line}: there is none")
+
     def delete(self, line: int) -> None:
-        """Take back a line. Raises UnknownLineError."""
+        """Take back a line, however old: somebody may have it on the screen. UnknownLineError."""
+        self.check(line)
         waiting = [one for one in self._waiting if one.id != line]
         if len(waiting) < len(self._waiting):
             self._waiting = deque(waiting)
         else:
-            self._recent.pop(self.line(line).id)
-            self._publish(_encode({"delete": line}))
+            self._recent.pop(line, None)
+            self._publish(encode({"delete": line}))
             if self._keeper:
                 self._keeper.deleted(line)
         self.counts["deleted"] += 1
@@ -196,7 +205,7 @@ class Chat:
         for lines in (self._recent, self._held):
             for line in [one.id for one in lines.values() if one.user == user]:
                 del lines[line]
-        self._publish(_encode({"clear": user}))
+        self._publish(encode({"clear": user}))
         if self._keeper:
             self._keeper.cleared(user)
 
@@ -251,10 +260,10 @@ class Chat:
         while self._waiting and not self._room.wait(ROOM, now_ms):
             self._room.take(ROOM, now_ms)
             if self._gap:
-                self._publish(_encode({"gap": self._gap}))
+                self._publish(encode({"gap": self._gap}))
                 self._gap = 0
             line = self._waiting.popleft()
-            self._publish(_encode(line))
+            self._publish(encode(line))
             self.counts["published"] += 1
             self._recent[line.id] = line
             if len(self._recent) > CHAT_RECENT_LINES_MAX:
@@ -280,18 +289,8 @@ class Chat:
             self.counts["held_dropped"] += 1
 
     def _judged(self, line: int) -> Line:
-        held = self._held.pop(line, None)
-        if held is None:
-            raise UnknownLineError(f"line {line}: it is not held")
-        return held
-
-    def _slow_down(self, author: Author, ask: Callable[[int, int], int]) -> None:
-        """Slow mode, by wait() or take() of its buckets."""
-        if author.moderator:
-            return
-        if wait_ms := ask(author.voter, self._clock.monotonic_ms()):
-            self.counts["slow"] += 1
-            raise too_fast(wait_ms)
+        self.check(line, held=True)
+        return self._held.pop(line)
 
     def _number(self) -> int:
         self._next += 1
@@ -309,9 +308,37 @@ class Chat:
         return RefusedError(code, message)
 
 
+def said(publications: Iterable[str]) -> list[Line]:
+    """The lines that these publications of a chat, in their order, leave on the screen."""
+    lines: dict[int, Line] = {}
+    for publication in publications:
+        try:
+            known = msgspec.json.decode(publication, type=_Publication)
+        except msgspec.DecodeError:
+            continue  # not by a chat
+        lines.pop(known.delete, None)
+        lines = {number: line for number, line in lines.items() if line.user != known.clear}
+        if known.id:
+            lines[known.id] = Line(known.id, known.t, known.user, known.name, known.text)
+    return list(lines.values())
+
+
+class _Publication(msgspec.Struct):
+    """Any of those that a chat makes."""
+
+    id: int = 0
+    t: int = 0
+    user: str = ""
+    name: str = ""
+    text: str = ""
+    delete: int = 0
+    clear: str | None = None
+
+
 def _slow_rate(rules: ChatRules) -> Rate:
     return Rate(1, rules.slow_seconds) if rules.slow_seconds else Rate(0)
 
 
-def _encode(publication: object) -> str:
+def encode(publication: object) -> str:
+    """A publication of a chat, a line or what became of one, as JSON."""
     return msgspec.json.encode(publication).decode()

@@ -14,10 +14,10 @@ from ngage.api import Edge
 from ngage.errors import JournalError, RefusalCode
 from ngage.interaction.ballots import BallotRules, Register, Tally, VoteStatus
 from ngage.interaction.parts import Outlets, Refusal
+from ngage.limits import CHAT_HISTORY_LINES
 from ngage_core.errors import JournalError as CoreJournalError
 
 KIND_BITS = 8
-CHAT_LINES = 128  # that who joins is shown
 
 ANSWERS = {
     VoteStatus.ACCEPTED: b'{"status":"accepted"}',
@@ -106,9 +106,14 @@ class EdgeCore:
             make(f"{kind}:{event}", lag="latest", history=2, cache=True)
             for kind in ("tally", "host", "questions")
         ]
-        chat = make(f"chat:{event}", lag="ring", history=CHAT_LINES)
+        chat = make(f"chat:{event}", lag="ring", history=CHAT_HISTORY_LINES)
+        said = [one.data for one in chat.history() if isinstance(one.data, str)]
         tally, host, questions = (channel.publish for channel in newest)
-        return Outlets(state.publish, tally, host, chat.publish, questions, lambda: state.viewers)
+        return Outlets(
+            *(state.publish, tally, host, chat.publish, questions),
+            viewers=lambda: state.viewers,
+            said=said,
+        )
 
     def vote(
         self,

@@ -53,6 +53,10 @@ class ChatPart(Protocol):
         """Lines that wait for a host."""
 
     @property
+    def held_dropped(self) -> int:
+        """How many of those were too many."""
+
+    @property
     def bans(self) -> Mapping[int, str]:
         """Who is banned: voter -> user."""
 
@@ -61,6 +65,7 @@ class ChatPart(Protocol):
     def accept(self, author: Author, text: str) -> Sent: ...
     def configure(self, **changes: Any) -> Any: ...
     def line(self, line: int) -> Any: ...
+    def check(self, line: int, *, held: bool = False) -> None: ...
     def delete(self, line: int) -> None: ...
     def release(self, line: int) -> int: ...
     def reject(self, line: int) -> None: ...
@@ -119,7 +124,7 @@ class Refusal(NamedTuple):
 class Outlets(NamedTuple):
     """Where an event is published: the channels event:ID, tally:ID, host:ID, chat:ID, questions:ID.
 
-    viewers reads connections and unique viewers of event:ID.
+    viewers reads connections and unique viewers of event:ID. said: what chat:ID holds already.
     """
 
     state: Publish
@@ -128,6 +133,7 @@ class Outlets(NamedTuple):
     chat: Publish
     questions: Publish
     viewers: Callable[[], tuple[int, int]]
+    said: Sequence[str] = ()
 
 
 class Core(Protocol):

@@ -8,7 +8,7 @@ import msgspec
 from ngage.interaction import keeping
 from ngage.interaction.bans import Bans
 from ngage.interaction.buckets import Limits
-from ngage.interaction.chat import Chat, ChatRules, Line
+from ngage.interaction.chat import Chat, ChatRules, Line, encode, said
 from ngage.interaction.clock import Clock
 from ngage.interaction.figures import Figures
 from ngage.interaction.keeping import ChatRecords, QuestionRecords, Scribe
@@ -19,6 +19,7 @@ from ngage.interaction.reactions import Reactions
 from ngage.interaction.store import Store
 from ngage.interaction.viewers import Viewers
 from ngage.interaction.wording import Filter
+from ngage.limits import CHAT_HISTORY_LINES
 from ngage.settings import Settings
 
 
@@ -60,6 +61,7 @@ class Rooms:
             keeper=ChatRecords(self._scribe, number, lines=settings.chat_keep),
             heard=partial(self._heard, event.id),
             bans=banned,
+            known=await self._known_lines(number, outlets),
             counts=self._figures.chat,
         )
         questions = Questions(
@@ -81,3 +83,14 @@ class Rooms:
         smoothing = settings.viewers_smoothing_seconds
         viewers = Viewers(outlets.viewers, smoothing_seconds=smoothing)
         return Parts(chat, questions, reactions, viewers)
+
+    async def _known_lines(self, event: int, outlets: Outlets) -> list[Line]:
+        """What is on the screens, or, after a restart, what was kept, which is shown again."""
+        if outlets.said or not self._settings().chat_keep:
+            return said(outlets.said)
+        lines = await self._store.read(
+            lambda c: keeping.read_lines(c, event, CHAT_HISTORY_LINES)
+        )
+        for line in lines:
+            outlets.chat(encode(line))
+        return lines

@@ -315,7 +315,11 @@ async def test_what_is_not_there(api: Api) -> None:
             assert await api.refused(method, body) == (404, 4002)
     for method in ("leaderboard", "question_list", "chat_settings"):
         assert await api.refused(method, {"event": "none"}) == (404, 4002)
-    assert await api.refused("chat_delete", {"event": "show", "id": 1}) == (404, 4002)
+    for method in ("chat_delete", "chat_release", "chat_reject"):
+        body = {"event": "show", "id": 1 << 62}
+        assert await api.refused(method, body) == (404, 4002)
+    actions = (await api.result("event_get", id="show"))["actions"]
+    assert not any(action["action"].startswith("chat_") for action in actions)
     assert await api.refused("event_steal", {}) == (404, 104)
 
 

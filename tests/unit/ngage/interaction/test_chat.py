@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ngage.errors import RefusalCode, RefusedError, UnknownLineError
 from ngage.interaction import chat as module
 from ngage.interaction.authors import Author
-from ngage.interaction.chat import Chat, ChatRules, Line
+from ngage.interaction.chat import Chat, ChatRules, Line, said
 from tests.helpers.manual_clock import START_UNIX_MS, ManualClock
 
 ASHA = Author("asha", 1, "Asha")
@@ -174,9 +174,8 @@ def test_a_line_is_taken_back() -> None:
     room.chat.delete(number)
     assert room.out[-1] == {"delete": number}
     assert room.kept.calls == [("line", 1), ("deleted", 1)]
-    for call in (room.chat.delete, room.chat.line):
-        with pytest.raises(UnknownLineError):
-            call(number)
+    with pytest.raises(UnknownLineError):
+        room.chat.line(number)
 
 
 def test_a_line_that_waits_is_taken_back_unseen() -> None:
@@ -188,14 +187,34 @@ def test_a_line_that_waits_is_taken_back_unseen() -> None:
     assert [line.get("text") for line in room.out] == ["one"]
 
 
-def test_only_so_many_lines_can_be_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_of_any_age_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHAT_RECENT_LINES_MAX", 2)
     room = Room()
     for text in ("one", "two", "three"):
         room.chat.send(ASHA, text)
     with pytest.raises(UnknownLineError):
-        room.chat.delete(1)
-    room.chat.delete(2)
+        room.chat.line(1)
+    room.chat.delete(1)
+    assert room.out[-1] == {"delete": 1}
+    for never in (-1, 0, 4):
+        with pytest.raises(UnknownLineError):
+            room.chat.delete(never)
+
+
+def test_lines_of_an_earlier_process_are_known() -> None:
+    before = Room()
+    for author, text in ((ASHA, "one"), (RAVI, "two"), (ASHA, "three"), (HOST, "four")):
+        before.chat.send(author, text)
+    before.chat.delete(4)
+    before.chat.clear("ravi")
+    held = ["no chat's", *map(json.dumps, before.out), '{"gap": 2}']
+    known = said(held)
+    assert [line.text for line in known] == ["one", "three"]
+    after = Room(known=known)
+    assert after.chat.line(3).text == "three"
+    assert after.chat.send(ASHA, "five").id == 4
+    after.chat.delete(3)
+    assert after.out[-1] == {"delete": 3}
 
 
 def test_who_is_banned_is_silent_and_all_they_said_is_gone() -> None:

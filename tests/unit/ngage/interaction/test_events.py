@@ -258,3 +258,28 @@ async def test_the_end_closes_what_is_open(stage: Stage) -> None:
     assert ended.state is State.CLOSED
     [shown] = stage.core.last("event:show")["polls"]
     assert shown["result"] == {"counts": [1, 0, 0], "voters": 1}
+
+
+# The chat goes on
+
+
+async def test_lines_on_the_screens_can_be_pinned_after_an_upgrade(stage: Stage) -> None:
+    await stage.event()
+    line = stage.rpc("chat.send", FAN, text="Hello")["id"]
+    await stage.restart(upgrade=True)
+    pinned = (await stage.events.pin("show", line, "host")).pinned
+    assert pinned and pinned.text == "Hello"
+    stage.events.show("show").parts.chat.delete(line)
+    assert stage.core.last("chat:show") == {"delete": line}
+
+
+async def test_lines_that_are_kept_are_shown_again_after_a_restart(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, chat_keep=True)
+    await stage.start()
+    await stage.event()
+    stage.rpc("chat.send", FAN, text="Hello")
+    shown = list(stage.core.published["chat:show"])
+    for upgrade in (False, True):
+        await stage.restart(upgrade=upgrade)
+        assert stage.core.published["chat:show"] == shown
+    await stage.stop()

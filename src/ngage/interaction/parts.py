@@ -29,6 +29,10 @@ class Person(Protocol):
         """The event whose host it is."""
 
     @property
+    def monitor(self) -> bool:
+        """Whether it is no viewer, but a screen or a host."""
+
+    @property
     def anonymous(self) -> bool: ...
 
 

@@ -18,11 +18,13 @@ from ngage.interaction.model import Phase, Poll, State, choices_of, mask_of
 from ngage.interaction.parts import Core, Hooks, Limits, Person, Refusal
 from ngage.interaction.polls import Polls
 from ngage.interaction.show import Show
+from ngage.limits import CUE_ID_CHARS_MAX
 
 METHOD_NOT_FOUND = Refusal(104, "method not found")
 BAD_REQUEST = 107  # Centrifugo's
 
 Word32 = Annotated[int, Meta(ge=0, le=(1 << 32) - 1)]
+Word64 = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 Seq = Annotated[int, Meta(ge=1, le=(1 << 32) - 1)]
 Choices = Annotated[list[Annotated[int, Meta(ge=0)]], Meta(max_length=32)]
 
@@ -64,9 +66,9 @@ class QuestionVote(OfEvent, kw_only=True):
 
 
 class CueAck(OfEvent, kw_only=True):
-    """cue: whatever identifies it."""
+    """cue: what identifies it."""
 
-    cue: Annotated[str, Meta(max_length=64)] | int
+    cue: Annotated[str, Meta(min_length=1, max_length=CUE_ID_CHARS_MAX)] | Word64
 
 
 Call = TypeVar("Call", bound=Struct)
@@ -129,6 +131,7 @@ class Rpc:
 
     def _vote(self, client: int, identity: Person, data: bytes, command: int) -> Answer:
         call = _decode(data, PollVote)
+        _check_crowd(identity)
         poll = self._votable(call)
         mask = _mask(call.choices)
         self._limits.demand("votes", identity.voter)
@@ -167,6 +170,7 @@ class Rpc:
 
     def _react(self, client: int, identity: Person, data: bytes, command: int) -> Answer:
         call = _decode(data, React)
+        _check_crowd(identity)
         show = self._open(call, "reactions", Phase.SCHEDULED, Phase.LIVE)
         self._admit(show, identity)
         show.parts.reactions.react(identity.voter, call.kind, call.count)
@@ -197,6 +201,7 @@ class Rpc:
 
     def _want(self, client: int, identity: Person, data: bytes, command: int) -> Answer:
         call = _decode(data, QuestionVote)
+        _check_crowd(identity)
         self._open(call, "questions").parts.questions.vote(identity.voter, call.question, call.up)
         return {}
 
@@ -276,6 +281,12 @@ async def _after(asked: Coroutine[Any, Any, None], act: Callable[[], None]) -> N
 
 def _decode(data: bytes, call: type[Call]) -> Call:
     return msgspec.json.decode(data or b"{}", type=call)
+
+
+def _check_crowd(identity: Person) -> None:
+    """What is counted is what the crowd does: not screens, not hosts."""
+    if identity.monitor:
+        raise RefusedError(RefusalCode.NOT_NOW, "monitors and hosts are not counted")
 
 
 def _mask(choices: list[int]) -> int:

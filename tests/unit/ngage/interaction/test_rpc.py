@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from ngage.errors import RefusalCode
 from ngage.identity import Identity, anonymous
 from ngage.interaction.ballots import VoteStatus
 from ngage.interaction.hooks import Hooks, Refuse
@@ -344,3 +345,26 @@ async def test_who_waits_for_a_hook_at_the_end_is_forgotten(
     await asked.wait()
     await stage.events.rpc.close()
     assert stage.core.replies == []
+
+
+@pytest.mark.parametrize(
+    ("method", "data"),
+    [
+        ("poll.vote", {"poll": 1, "seq": 1, "choices": [0]}),
+        ("react", {"kind": 0}),
+        ("question.vote", {"question": 1}),
+    ],
+)
+async def test_monitors_are_not_counted(stage: Stage, method: str, data: Any) -> None:
+    await stage.event()
+    await stage.poll()
+    stage.rpc("question.ask", FAN, text="Why?")
+    refusal = stage.rpc(method, anonymous(12, monitor=True), **data)
+    assert refusal.code == RefusalCode.NOT_NOW
+    assert stage.core.votes == []
+
+
+@pytest.mark.parametrize("cue", ["", "x" * 65, 1 << 63, None, 1.5])
+async def test_cues_that_cannot_be(stage: Stage, cue: Any) -> None:
+    await stage.event()
+    assert stage.rpc("cue.ack", FAN, cue=cue).code == 107

@@ -40,6 +40,7 @@ EVENTS_MAX = 256
 EVENT_TITLE_CHARS_MAX = 200
 POLLS_PER_EVENT_MAX = 1000
 POLLS_SHOWN_MAX = 8  # in the document that every viewer holds
+CUE_ID_CHARS_MAX = 64
 CUES_COUNTED_MAX = 32  # of which hosts see how many viewers have shown them
 
 # Polls
@@ -113,6 +114,3 @@ WEBHOOK_BACKOFF_SECONDS = 1.0  # doubled at each attempt
 WEBHOOK_BACKOFF_SECONDS_MAX = 60.0
 WEBHOOK_TIMEOUT_SECONDS = 10.0  # for a whole exchange
 WEBHOOK_ANSWER_BYTES_MAX = 4096  # read of an answer, to keep the connection
-WEBHOOK_BATCH_MAX = 100  # clients in one client.connected
-WEBHOOK_BATCH_SECONDS = 1.0
-WEBHOOK_EVENTS_MAX = 256  # events whose client.connected is being collected

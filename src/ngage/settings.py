@@ -41,7 +41,7 @@ LAG_MS = Whole(0, 60000)
 TICK_MS = Whole(0, 60000)
 RATE = Rate(RATE_COUNT_MAX, RATE_SECONDS_MAX)
 
-WEBHOOK_TYPES = ("event.phase", "poll.opened", "poll.closed", "chat.message", "client.connected")
+WEBHOOK_TYPES = ("event.phase", "poll.opened", "poll.closed", "chat.message")
 
 SUBSCRIBE = Choice(("anybody", "users", "token"))
 PUBLISH = Choice(("nobody", "users", "anybody"))
@@ -201,7 +201,6 @@ class Settings:
     reaction_rate: str = option("200/10", RATE, "reactions from one user, over JSON", live=True)
     vote_rate: str = option("20/10", RATE, "votes from one user, over JSON", live=True)
     command_rate: str = option("100/10", RATE, "commands (rpc) from one user, in all", live=True)
-    connect_rate: str = option("5000/10", RATE, "connect commands from one IP address", live=True)
 
     # The room
     chat_lines_per_second: int = option(

@@ -81,4 +81,7 @@ class Ballots(Protocol):
         """Refuse all votes of a voter, or no longer."""
 
     def failing(self, poll: int | None = None) -> str:
-        """Why votes of that poll, or of some, cannot be kept now; empty: they can, or it is closed."""
+        """Why votes of that poll, or of some, cannot be kept now; empty: they can.
+
+        A poll that is closed takes none, so nothing is wrong with it.
+        """

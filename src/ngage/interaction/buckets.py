@@ -109,9 +109,9 @@ class Buckets:
 
 
 class Limits:
-    """The limits of everybody by name: chat, questions, reactions, votes, commands, connects.
+    """The limits of everybody by name: chat, questions, reactions, votes, commands.
 
-    The key is a voter, for connects an IP address.
+    The key is a voter.
     """
 
     def __init__(self, rates: Mapping[str, str], clock: Clock) -> None:
@@ -157,7 +157,6 @@ def rates(settings: Settings) -> dict[str, str]:
         "reactions": settings.reaction_rate,
         "votes": settings.vote_rate,
         "commands": settings.command_rate,
-        "connects": settings.connect_rate,
     }
 
 

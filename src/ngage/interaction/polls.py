@@ -2,9 +2,9 @@
 
 A step is kept in the store first; only then is it told, and what the store refuses has not
 happened. Where voting ends, the core closes even before that: no vote counts that came after the
-end that is kept. Votes are counted in the core, which holds them against the deadline by itself: the timers
-here only bring the result. What a step leads to in the core, and the result, may fail and are then
-tried again by attend(), until they are done; trouble() says why.
+end that is kept. Votes are counted in the core, which holds them against the deadline by itself:
+the timers here only bring the result. What a step leads to in the core, and the result, may fail
+and are then tried again by attend(), until they are done; trouble() says why.
 """
 
 import asyncio

@@ -88,9 +88,7 @@ class Rooms:
         """What is on the screens, or, after a restart, what was kept, which is shown again."""
         if outlets.said or not self._settings().chat_keep:
             return said(outlets.said)
-        lines = await self._store.read(
-            lambda c: keeping.read_lines(c, event, CHAT_HISTORY_LINES)
-        )
+        lines = await self._store.read(lambda c: keeping.read_lines(c, event, CHAT_HISTORY_LINES))
         for line in lines:
             outlets.chat(encode(line))
         return lines

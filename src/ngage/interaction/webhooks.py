@@ -1,8 +1,8 @@
 """Webhooks: what happens, told to HTTP servers, signed, in order, until they have understood.
 
 Deliveries to one URL about one event form a lane, and go one after the other; lanes do not wait
-for each other. A queue is bounded for each URL: what comes often (chat, connections) may fill half
-of it, so that a poll's result finds room. Nothing here is ever waited for by the show.
+for each other. A queue is bounded for each URL: what comes often (chat) may fill half of it, so
+that a poll's result finds room. Nothing here is ever waited for by the show.
 """
 
 import asyncio
@@ -24,9 +24,6 @@ from ngage.limits import (
     WEBHOOK_ATTEMPTS_MAX,
     WEBHOOK_BACKOFF_SECONDS,
     WEBHOOK_BACKOFF_SECONDS_MAX,
-    WEBHOOK_BATCH_MAX,
-    WEBHOOK_BATCH_SECONDS,
-    WEBHOOK_EVENTS_MAX,
     WEBHOOK_PARALLEL_MAX,
     WEBHOOK_QUEUE_MAX,
     WEBHOOK_TIMEOUT_SECONDS,
@@ -37,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 GONE = 410
 OUTCOMES = ("delivered", "retried", "failed", "dropped")
-OFTEN = {"chat.message", "client.connected"}
+OFTEN = {"chat.message"}
 
 
 class Poster(Protocol):
@@ -89,8 +86,6 @@ class Webhooks:
         self._secret, self._types, self._poster = secret.encode(), frozenset(types), poster
         self._clock, self._sleep, self._jitter = clock, sleep, jitter
         self._tasks: set[asyncio.Task[None]] = set()
-        self._clients: dict[str, list[dict[str, str]]] = {}
-        self._flush_due: asyncio.TimerHandle | None = None
 
     @classmethod
     def of(cls, settings: Settings, clock: Clock) -> Self | None:
@@ -127,29 +122,6 @@ class Webhooks:
         for target in self._targets:
             self._queue(target, event, _Delivery(kind, body))
 
-    def connected(self, event: str, user: str, client: str) -> None:
-        """Somebody has come; told in batches, as {"clients": [{"user", "client"}, ...]}."""
-        if "client.connected" not in self._types:
-            return
-        if event not in self._clients and len(self._clients) >= WEBHOOK_EVENTS_MAX:
-            self.flush()
-        clients = self._clients.setdefault(event, [])
-        clients.append({"user": user, "client": client})
-        if len(clients) >= WEBHOOK_BATCH_MAX:
-            self.flush()
-        elif self._flush_due is None:
-            loop = asyncio.get_running_loop()
-            self._flush_due = loop.call_later(WEBHOOK_BATCH_SECONDS, self.flush)
-
-    def flush(self) -> None:
-        """Tell of everybody who has come until now."""
-        if self._flush_due:
-            self._flush_due.cancel()
-            self._flush_due = None
-        batches, self._clients = self._clients, {}
-        for event, clients in batches.items():
-            self.tell("client.connected", event, {"clients": clients})
-
     @property
     def waiting(self) -> int:
         """Deliveries that have not ended."""
@@ -157,7 +129,6 @@ class Webhooks:
 
     async def close(self, seconds: float) -> None:
         """End within `seconds`; what has not been delivered by then is dropped and counted."""
-        self.flush()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
         for task in self._tasks:

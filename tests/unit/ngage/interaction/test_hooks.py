@@ -215,7 +215,7 @@ async def test_the_example_of_the_documentation(directory: Path) -> None:
     await hooks.vote(VOTE)
     assert await reason(hooks.vote(Vote("anon-1", 2, "show", 7, (0,)))) == "members only"
     assert await of(hooks.message, COMMAND) == COMMAND.data
-    assert await reason(of(hooks.message, Command("x", 2, "secret", "{}"))) == "no such method"
+    assert await reason(of(hooks.message, Command("x", 2, "lobby:secret", "{}"))) == "not here"
 
 
 async def test_the_example_with_decorators() -> None:

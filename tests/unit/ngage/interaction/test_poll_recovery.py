@@ -107,9 +107,7 @@ async def test_journals_are_opened_anew_while_votes_are_refused(
     assert not edge.ballots.failing()
 
 
-async def test_only_the_journal_that_is_broken_is_opened_anew(
-    edge: PollEdge, event: Event
-) -> None:
+async def test_only_the_journal_that_is_broken_is_opened_anew(edge: PollEdge, event: Event) -> None:
     broken, sound = await edge.opened(event), await edge.opened(event)
     edge.ballots.opened.clear()
     edge.ballots.broken[broken.id] = "Input/output error"

@@ -147,7 +147,6 @@ async def test_only_types_that_are_wanted_are_told(receiver: Receiver, url: str)
     async with Sender(url, types=("poll.closed",)) as webhooks:
         webhooks.tell("event.phase", "show", {})
         webhooks.tell("poll.closed", "show", {"poll": 1})
-        webhooks.connected("show", "asha", "1")
     assert receiver.told("show") == [{"poll": 1}]
 
 
@@ -269,27 +268,6 @@ async def test_requests_to_a_url_are_bounded(receiver: Receiver, url: str) -> No
     await sender.webhooks.close(0)
     assert len(receiver.requests) == module.WEBHOOK_PARALLEL_MAX
     assert sender.webhooks.counts == Counter(dropped=10)
-
-
-async def test_who_comes_is_told_in_batches(receiver: Receiver, url: str) -> None:
-    async with Sender(url) as webhooks:
-        for number in range(150):
-            webhooks.connected("show", f"user{number}", f"{number:016x}")
-        webhooks.connected("other", "asha", "1")
-        webhooks.flush()
-        webhooks.flush()
-    assert [len(data["clients"]) for data in receiver.told("show")] == [100, 50]
-    assert receiver.told("other") == [{"clients": [{"user": "asha", "client": "1"}]}]
-
-
-async def test_a_batch_does_not_wait_for_more(
-    receiver: Receiver, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "WEBHOOK_BATCH_SECONDS", 0)
-    async with Sender(url) as webhooks:
-        webhooks.connected("show", "asha", "1")
-        await _next(receiver)
-    assert len(receiver.told("show")) == 1
 
 
 async def test_a_close_waits_no_longer_than_told(receiver: Receiver, url: str) -> None:

@@ -64,6 +64,7 @@ ACTIONS_SHOWN_MAX = 50
 
 # Host keys and tickets
 HOST_KEY_SECONDS = 30 * 24 * 60 * 60
+USER_CHARS_MAX = 255  # of a user whom a host names
 TICKETS_PER_CALL_MAX = 10_000
 TICKET_SECONDS = 24 * 60 * 60
 TICKET_SECONDS_MAX = 30 * 24 * 60 * 60
@@ -92,6 +93,7 @@ WORDS_FILE_BYTES_MAX = 4 << 20
 # Questions
 QUESTIONS_MAX = 1000
 QUESTIONS_SHOWN_MAX = 50
+QUESTIONS_INTERVAL_MS = 500  # between publications, each of which may be long
 QUESTION_VOTES_MAX = 1_000_000  # of all questions of an event: 80 MB
 
 # What is written down of chat and questions

@@ -5,7 +5,6 @@ names that key's event; the guard has checked the key, here the event is.
 """
 
 import asyncio
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -16,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from ngage import hostkeys, tickets
-from ngage.admin import calls, event_calls
+from ngage import hostkeys
+from ngage.admin import calls, event_calls, people
 from ngage.admin.failures import (
     NOT_AVAILABLE,
     PERMISSION_DENIED,
@@ -28,8 +27,7 @@ from ngage.admin.failures import (
 )
 from ngage.admin.server_api import read_body
 from ngage.api import Edge
-from ngage.errors import EventError, NgageError, PollStateError
-from ngage.identity import ANONYMOUS, voter_of
+from ngage.errors import NgageError, PollStateError
 from ngage.interaction import audit, journal, quiz
 from ngage.interaction.events import Events
 from ngage.interaction.model import Event, Poll
@@ -77,6 +75,7 @@ class EventApi:
             "poll_audit": (event_calls.PollAudit, self.poll_audit),
             "leaderboard": (event_calls.Leaderboard, self.leaderboard),
             "chat_delete": (event_calls.ChatLine, self.chat_delete),
+            "chat_clear": (event_calls.OfUser, self.chat_clear),
             "chat_release": (event_calls.ChatLine, self.chat_release),
             "chat_reject": (event_calls.ChatLine, self.chat_reject),
             "chat_settings": (event_calls.ChatSettings, self.chat_settings),
@@ -227,7 +226,7 @@ class EventApi:
         poll = self._events.polls.find(call.event, call.poll)
         path = self._events.polls.journal(poll)
         if call.voter or call.user:
-            _, voter = self._voter(call.user, call.voter)
+            _, voter = people.named(call.user, call.voter, self._secret)
             _check_opened(poll)
             records = await asyncio.to_thread(journal.of_voter, path, voter)
             decisions = [decision._asdict() for decision in quiz.explain(poll, records)]
@@ -259,6 +258,13 @@ class EventApi:
         chat.delete(call.id)
         return {}
 
+    async def chat_clear(self, call: event_calls.OfUser, request: Request) -> Result:
+        """Take back all lines of a user."""
+        chat = self._events.show(call.event).parts.chat
+        await self._events.note(call.event, "chat_clear", _who(request), user=call.user)
+        chat.clear(call.user)
+        return {}
+
     async def chat_release(self, call: event_calls.ChatLine, request: Request) -> Result:
         """Let a held line go out."""
         chat = self._events.show(call.event).parts.chat
@@ -288,11 +294,15 @@ class EventApi:
 
     async def ban(self, call: event_calls.Ban, request: Request) -> Result:
         """Silence somebody, in votes too; or no longer."""
-        user, voter = self._voter(call.user, call.voter)
+        user, voter = people.named(call.user, call.voter, self._secret)
+        parts = self._events.show(call.event).parts
+        chat = parts.chat
+        if call.on:
+            chat.check_ban(voter)
         await self._events.note(call.event, "ban", _who(request), user=user, on=call.on)
-        chat = self._events.show(call.event).parts.chat
         if call.on:
             chat.ban(user, voter)
+            parts.questions.clear(user)
         else:
             chat.pardon(voter)
         return {"user": user, "voter": f"{voter:016x}", "banned": voter in chat.bans}
@@ -303,11 +313,9 @@ class EventApi:
 
     async def question_state(self, call: event_calls.QuestionState, request: Request) -> Result:
         """Answer, dismiss, release or reopen a question."""
-        try:
-            state = QuestionState(call.state)
-        except ValueError:
-            raise EventError("state: it must be open, answered or dismissed") from None
+        state = QuestionState(call.state)
         questions = self._events.show(call.event).parts.questions
+        questions.check(call.question)
         details = {"question": call.question, "state": call.state}
         await self._events.note(call.event, "question_state", _who(request), **details)
         questions.settle(call.question, state)
@@ -317,21 +325,7 @@ class EventApi:
 
     async def ticket(self, call: event_calls.Ticket, request: Request) -> Result:
         """Tickets for new voters, or one for a user."""
-        if call.user and call.count != 1:
-            raise bad_request("count: of one user there is one ticket")
-        expires = int(time.time()) + call.ttl_seconds
-        known = self._voter(call.user, "")[1] if call.user else 0
-        voters = [known or secrets.randbits(64) or 1 for _ in range(call.count)]
-        return {
-            "tickets": [
-                {
-                    "voter": f"{voter:016x}",
-                    "user": call.user or f"{ANONYMOUS}{voter:016x}",
-                    "ticket": tickets.mint(self._secret, voter, expires, call.monitor),
-                }
-                for voter in voters
-            ]
-        }
+        return {"tickets": people.new_tickets(call, self._secret)}
 
     # Small things
 
@@ -348,19 +342,6 @@ class EventApi:
             key = hostkeys.mint(self._secret, name, int(time.time()) + HOST_KEY_SECONDS)
             links["host_url"] = f"{str(request.base_url).rstrip('/')}/host/{name}#key={key}"
         return links
-
-    def _voter(self, user: str, voter: str) -> tuple[str, int]:
-        """User and voter, of whom one is given."""
-        if bool(user) == bool(voter):
-            raise bad_request("exactly one of user and voter is needed")
-        if voter:
-            return f"{ANONYMOUS}{voter}", int(voter, 16)
-        if not user.startswith(ANONYMOUS):
-            return user, voter_of(user, self._secret)
-        try:
-            return user, int(user.removeprefix(ANONYMOUS), 16)
-        except ValueError:
-            raise bad_request(f"user: {ANONYMOUS} and 16 hexadecimal digits are needed") from None
 
     async def _registers(self, poll: Poll) -> journal.Records:
         _check_opened(poll)

@@ -1,6 +1,6 @@
 """The bodies of server API calls about events, as msgspec checks them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -11,9 +11,10 @@ from ngage.limits import (
     TICKET_SECONDS,
     TICKET_SECONDS_MAX,
     TICKETS_PER_CALL_MAX,
+    USER_CHARS_MAX,
 )
 
-Voter = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
+Voter = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z")]
 # A mask, or the numbers of choices.
 Answer = Annotated[int, Meta(ge=0)] | list[int]
 
@@ -119,6 +120,12 @@ class ChatLine(OfEvent):
     id: int
 
 
+class OfUser(OfEvent):
+    """Somebody by the user that lines have."""
+
+    user: Annotated[str, Meta(min_length=1, max_length=USER_CHARS_MAX)]
+
+
 class ChatSettings(OfEvent):
     """What is left out stays."""
 
@@ -145,7 +152,7 @@ class QuestionState(OfEvent):
     """state: open, answered or dismissed."""
 
     question: int
-    state: str
+    state: Literal["open", "answered", "dismissed"]
 
 
 class Ticket(Struct):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from ngage.errors import RefusalCode, RefusedError, UnknownLineError
+from ngage.errors import EventError, RefusalCode, RefusedError, UnknownLineError
 from ngage.interaction.authors import Author
 from ngage.interaction.buckets import Buckets, Rate, too_fast
 from ngage.interaction.clock import Clock
@@ -171,7 +171,8 @@ class Chat:
 
     def limit(self, lines_per_second: int) -> None:
         """Change the rate at which lines go out."""
-        self._room.rate = Rate(lines_per_second)
+        if self._room.rate.tokens != lines_per_second:
+            self._room.rate = Rate(lines_per_second)
 
     def line(self, line: int) -> Line:
         """A line of late, to be pinned. Raises UnknownLineError."""
@@ -209,13 +210,14 @@ class Chat:
         if self._keeper:
             self._keeper.cleared(user)
 
-    def ban(self, user: str, voter: int) -> None:
-        """Silence somebody, here and in votes, and clear what they said.
-
-        Raises ValueError if too many are banned.
-        """
+    def check_ban(self, voter: int) -> None:
+        """Raise EventError if so many are banned that nobody else can be."""
         if len(self._bans) >= CHAT_BANS_MAX and voter not in self._bans:
-            raise ValueError(f"at most {CHAT_BANS_MAX} may be banned")
+            raise EventError(f"{CHAT_BANS_MAX} are banned already, pardon somebody first")
+
+    def ban(self, user: str, voter: int) -> None:
+        """Silence somebody, here and in votes, and clear what they said. Raises EventError."""
+        self.check_ban(voter)
         self._bans[voter] = user
         self._ban(voter, True)
         if self._keeper:

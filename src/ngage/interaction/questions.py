@@ -19,6 +19,7 @@ from ngage.interaction.wording import Filter, clean
 from ngage.limits import (
     QUESTION_TEXT_CHARS_MAX,
     QUESTION_VOTES_MAX,
+    QUESTIONS_INTERVAL_MS,
     QUESTIONS_MAX,
     QUESTIONS_SHOWN_MAX,
 )
@@ -105,9 +106,9 @@ class QuestionKeeper(Protocol):
 class Questions:
     """One event's questions. Calls belong to the event loop; tick() publishes what has changed.
 
-    publish takes the JSON of one publication. review: questions wait for a moderator, but not those
-    of moderators. banned tells whether a voter may do nothing. known: questions of an earlier
-    process, oldest first. counts: by outcome, which several may share.
+    publish takes the JSON of one publication. review tells whether questions wait for a moderator,
+    but not those of moderators. banned tells whether a voter may do nothing. known: questions of an
+    earlier process, oldest first. counts: by outcome, which several may share.
     """
 
     def __init__(
@@ -117,21 +118,21 @@ class Questions:
         clock: Clock,
         banned: Callable[[int], bool] = lambda voter: False,
         words: Filter | None = None,
-        review: bool = False,
+        review: Callable[[], bool] = lambda: False,
         keeper: QuestionKeeper | None = None,
         known: Iterable[Entry] = (),
         counts: Counter[str] | None = None,
     ) -> None:
         self.words = words
-        self.review = review
         self.counts: Counter[str] = Counter() if counts is None else counts
-        self._publish, self._banned = publish, banned
+        self._publish, self._banned, self._review = publish, banned, review
         self._clock, self._keeper = clock, keeper
         self._entries = {entry.id: entry for entry in known}
         self._next = max(self._entries, default=0) + 1
         self._votes = sum(len(entry.voters) for entry in self._entries.values())
         self._changed = True
         self._published = ""
+        self._quiet_ms = clock.monotonic_ms()  # until then
 
     # What people do
 
@@ -139,7 +140,7 @@ class Questions:
         """Put a question. Raises RefusedError, whose message may be told to the author."""
         self._admit(author.voter)
         shown = self._examine(text)
-        held = self.review and not author.moderator
+        held = self._review() and not author.moderator
         if len(self._entries) >= QUESTIONS_MAX:
             self._forget(min(self._entries.values(), key=_worth))
             self.counts["dropped"] += 1
@@ -178,14 +179,17 @@ class Questions:
 
     # What moderators do
 
+    def check(self, question: int) -> None:
+        """Raise UnknownQuestionError if there is none of that id."""
+        if question not in self._entries:
+            raise UnknownQuestionError(f"question {question}: unknown")
+
     def settle(self, question: int, state: QuestionState) -> None:
         """Answer, dismiss, release or reopen a question. Raises UnknownQuestionError."""
         if state is QuestionState.HELD:
             raise ValueError("state: open, answered or dismissed")
-        entry = self._entries.get(question)
-        if entry is None:
-            raise UnknownQuestionError(f"question {question}: unknown")
-        entry.state = state
+        self.check(question)
+        self._entries[question].state = state
         self._changed = True
         if self._keeper:
             self._keeper.settled(question, state)
@@ -202,8 +206,9 @@ class Questions:
     # Going out
 
     def tick(self) -> bool:
-        """Publish what is shown, if it has changed since the last time; whether it has."""
-        if not self._changed:
+        """Publish what is shown, if it has changed and the last time is a while ago; whether so."""
+        now_ms = self._clock.monotonic_ms()
+        if not self._changed or now_ms < self._quiet_ms:
             return False
         self._changed = False
         shown = [entry for entry in self._entries.values() if entry.state in SHOWN]
@@ -214,6 +219,7 @@ class Questions:
             return False
         self._publish(publication)
         self._published = publication
+        self._quiet_ms = now_ms + QUESTIONS_INTERVAL_MS
         return True
 
     def _admit(self, voter: int) -> None:

@@ -69,6 +69,7 @@ class Rooms:
             clock=self._clock,
             banned=lambda voter: voter in chat.bans,
             words=self._words,
+            review=lambda: chat.rules.review,
             keeper=QuestionRecords(self._scribe, number),
             known=asked,
             counts=self._figures.questions,

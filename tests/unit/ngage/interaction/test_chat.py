@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngage.errors import RefusalCode, RefusedError, UnknownLineError
+from ngage.errors import EventError, RefusalCode, RefusedError, UnknownLineError
 from ngage.interaction import chat as module
 from ngage.interaction.authors import Author
 from ngage.interaction.chat import Chat, ChatRules, Line, said
@@ -246,7 +246,7 @@ def test_bans_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHAT_BANS_MAX", 1)
     room = Room(bans={1: "asha"})
     room.chat.ban("asha", 1)
-    with pytest.raises(ValueError, match="at most 1 may be banned"):
+    with pytest.raises(EventError, match="1 are banned already"):
         room.chat.ban("ravi", 2)
 
 

@@ -11,6 +11,7 @@ from ngage.errors import RefusalCode, RefusedError, UnknownQuestionError
 from ngage.interaction import questions as module
 from ngage.interaction.authors import Author
 from ngage.interaction.questions import Questions, QuestionState
+from ngage.limits import QUESTIONS_INTERVAL_MS
 from tests.helpers.manual_clock import START_UNIX_MS, ManualClock
 
 ASHA = Author("asha", 1, "Asha")
@@ -25,9 +26,14 @@ class Board:
             lambda text: self.out.append(json.loads(text)["questions"]), clock=self.clock, **options
         )
 
+    def tick(self) -> bool:
+        """The next one at which something may be published."""
+        self.clock.ms += QUESTIONS_INTERVAL_MS
+        return self.questions.tick()
+
     def shown(self) -> list[int]:
         """The ids as they are published next, or were last."""
-        self.questions.tick()
+        self.tick()
         return [question["id"] for question in self.out[-1]]
 
 
@@ -40,21 +46,32 @@ def refused(call: Any, *arguments: object) -> RefusalCode:
 def test_a_question_is_published_without_who_asked() -> None:
     board = Board()
     board.questions.ask(ASHA, " Why?\n")
-    assert board.questions.tick()
+    assert board.tick()
     assert board.out == [[{"id": 1, "text": "Why?", "name": "Asha", "votes": 0, "state": "open"}]]
     assert board.questions.list()[0].user == "asha"
     assert board.questions.list()[0].t == START_UNIX_MS
 
 
+def test_publications_are_half_a_second_apart() -> None:
+    board = Board()
+    assert board.questions.tick()
+    board.questions.ask(ASHA, "Why?")
+    board.clock.ms += 499
+    assert not board.questions.tick()
+    board.clock.ms += 1
+    assert board.questions.tick()
+    assert not board.tick()
+
+
 def test_a_tick_publishes_changes_only() -> None:
     board = Board()
-    assert board.questions.tick()  # an empty list, for who joins
-    assert not board.questions.tick()
+    assert board.tick()  # an empty list, for who joins
+    assert not board.tick()
     board.questions.ask(ASHA, "Why?")
-    assert board.questions.tick()
+    assert board.tick()
     board.questions.vote(1, 1, True)
     board.questions.vote(1, 1, False)
-    assert not board.questions.tick()
+    assert not board.tick()
     assert board.out == [[], board.out[1]]
 
 
@@ -63,7 +80,7 @@ def test_a_voice_counts_once_and_can_be_withdrawn() -> None:
     board.questions.ask(ASHA, "Why?")
     for voter, up in ((1, True), (1, True), (2, True), (3, False), (2, False), (2, False)):
         board.questions.vote(voter, 1, up)
-    board.questions.tick()
+    board.tick()
     assert board.out[-1][0]["votes"] == 1
 
 
@@ -106,7 +123,7 @@ def test_what_hosts_settle() -> None:
 
 
 def test_in_review_a_question_waits_for_a_moderator() -> None:
-    board = Board(review=True)
+    board = Board(review=lambda: True)
     assert board.questions.ask(ASHA, "Why?") == (1, True)
     assert board.questions.ask(HOST, "Who?") == (2, False)
     assert board.shown() == [2]

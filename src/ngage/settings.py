@@ -207,7 +207,7 @@ class Settings:
         10, Whole(1, 1000), "lines an event's chat sends; of more the oldest are dropped", live=True
     )
     chat_words_file: str = option(
-        "", Text(4096), "file of words, one a line, that no line may hold; empty: none", live=True
+        "", Text(4096), "file of words, one a line, that no line may hold; empty: none"
     )
     chat_keep: bool = option(False, Switch(), "keep lines of chat in the database")
     viewers_smoothing_seconds: float = option(

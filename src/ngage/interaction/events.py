@@ -23,6 +23,7 @@ from ngage.interaction.rpc import Rpc
 from ngage.interaction.show import Show, public
 from ngage.interaction.store import Store
 from ngage.limits import EVENTS_MAX
+from ngage.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,12 @@ class Events:
         await self.rpc.close()
         await self.polls.release()
 
+    def configure(self, settings: Settings) -> None:
+        """Take over what a reload changes."""
+        for show in self._shows.values():
+            show.parts.chat.limit(settings.chat_lines_per_second)
+            show.parts.viewers.smoothing_seconds = settings.viewers_smoothing_seconds
+
     # What there is
 
     def show(self, name: str) -> Show:
@@ -140,9 +147,15 @@ class Events:
 
     async def move(self, name: str, phase: Phase, host: str) -> Event:
         """Begin, pause or end an event. Raises EventError, StoreError."""
-        action = self._action("event_phase", host, phase=phase)
-        event = await self._change(name, action, lambda event: event.moved(phase))
-        self._tell("event.phase", name, {"phase": phase})
+        before = phase
+
+        def move(event: Event) -> Event:
+            nonlocal before
+            before = event.phase
+            return event.moved(phase)
+
+        event = await self._change(name, self._action("event_phase", host, phase=phase), move)
+        self._tell("event.phase", name, {"phase": phase, "before": before})
         return event
 
     async def switch(self, name: str, feature: str, on: bool, host: str) -> Event:

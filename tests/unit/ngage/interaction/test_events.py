@@ -10,6 +10,7 @@ from ngage.identity import anonymous
 from ngage.interaction import records
 from ngage.interaction.ballots import Tally, VoteStatus
 from ngage.interaction.model import Event, Phase, State
+from ngage.settings import Settings
 from tests.helpers.interaction import Stage, draft, locked
 
 FAN = anonymous(7)
@@ -283,3 +284,19 @@ async def test_lines_that_are_kept_are_shown_again_after_a_restart(tmp_path: Pat
         await stage.restart(upgrade=upgrade)
         assert stage.core.published["chat:show"] == shown
     await stage.stop()
+
+
+# Reload
+
+
+async def test_a_reload_reaches_events_that_run(stage: Stage) -> None:
+    await stage.event()
+    stage.core.viewers = (10, 10)
+    await stage.tick()
+    stage.events.configure(Settings(chat_lines_per_second=1, viewers_smoothing_seconds=60))
+    stage.core.viewers = (1000, 1000)
+    await stage.tick(1000)
+    assert stage.core.last("tally:show")["viewers"]["connections"] < 100
+    for text in ("one", "two"):
+        stage.rpc("chat.send", FAN, text=text)
+    assert [line["text"] for line in stage.core.published["chat:show"]] == ["one"]

@@ -138,6 +138,7 @@ async def test_begin_progress_and_end_are_told(stage: Stage) -> None:
         ("poll.opened", State.OPEN),
         ("poll.closed", State.CLOSED),
     ]
+    assert stage.told[0][2] == {"phase": "live", "before": "scheduled"}
 
 
 async def test_a_tick_without_news_says_nothing(stage: Stage) -> None:

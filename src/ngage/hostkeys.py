@@ -1,7 +1,8 @@
 """Host keys: a link that makes whoever has it the host of one event.
 
-A JWT (HS256 with the edge's secret) for the audience "host" that names the event. It opens that
-event's part of the server API, and as a connection token its host channel.
+A JWT (HS256 with the edge's secret) for the audience "host" that names the event, by id and number:
+a later event of the same id is another one. It opens that event's part of the server API, and as a
+connection token its host channel.
 """
 
 import jwt
@@ -18,11 +19,12 @@ class HostKey(msgspec.Struct, frozen=True):
 
     event: str
     exp: int
+    number: int = 0
 
 
-def mint(secret: bytes, event: str, expires: int) -> str:
-    """A key for an event until `expires`, in Unix seconds."""
-    claims = {"aud": AUDIENCE, "event": event, "exp": expires}
+def mint(secret: bytes, event: str, expires: int, number: int = 0) -> str:
+    """A key for an event until `expires`, in Unix seconds; number: the event's."""
+    claims = {"aud": AUDIENCE, "event": event, "number": number, "exp": expires}
     return jwt.encode(claims, secret, algorithm=ALGORITHM)
 
 

@@ -59,6 +59,6 @@ async def opened(api: Api, **fields: Any) -> int:
     return number
 
 
-def bearer(event: str, seconds: int = 60) -> dict[str, str]:
-    key = hostkeys.mint(SECRET, event, int(time.time()) + seconds)
+def bearer(event: str, seconds: int = 60, number: int = 1) -> dict[str, str]:
+    key = hostkeys.mint(SECRET, event, int(time.time()) + seconds, number)
     return {"authorization": f"Bearer {key}"}

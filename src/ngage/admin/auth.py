@@ -26,7 +26,7 @@ class Guard:
     an API key set, /api/ asks for it. settings gives the current ones: the key may change.
 
     A host key that `secret` has signed opens `host_paths` instead, for the event that it is for:
-    scope["state"]["host"] says which, and whoever serves such a path has to look.
+    scope["state"]["host"] is what it says, and whoever serves such a path has to look.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class Guard:
 
     def _admit_host(self, request: Request, key: str) -> Failure | None:
         try:
-            event = hostkeys.verify(self._secret, key).event
+            host = hostkeys.verify(self._secret, key)
         except (InvalidTokenError, TokenExpiredError) as error:
             return Failure(401, UNAUTHORIZED, str(error))
         if request.scope["path"] not in self._host_paths:
             return Failure(403, PERMISSION_DENIED, "a host key opens calls about its event only")
-        request.scope.setdefault("state", {})["host"] = event
+        request.scope.setdefault("state", {})["host"] = host
         return None
 
 

@@ -28,6 +28,7 @@ from ngage.admin.failures import (
 from ngage.admin.server_api import read_body
 from ngage.api import Edge
 from ngage.errors import NgageError, PollStateError
+from ngage.hostkeys import HostKey
 from ngage.interaction import audit, journal, quiz
 from ngage.interaction.events import Events
 from ngage.interaction.model import Event, Poll
@@ -104,7 +105,7 @@ class EventApi:
         call_type, method = self._methods[request.url.path.rpartition("/")[2]]
         body = await read_body(request, self._edge.settings.publish_bytes_max)
         call = calls.decode(call_type, body)
-        _check_host(request, getattr(call, "event", getattr(call, "id", "")))
+        self._check_host(request, getattr(call, "event", getattr(call, "id", "")))
         try:
             result = await method(call, request)
         except NgageError as error:
@@ -115,7 +116,7 @@ class EventApi:
         name, number = (request.query_params.get(key, "") for key in ("event", "poll"))
         if not number.isascii() or not number.isdecimal():
             raise bad_request("poll: a number is needed")
-        _check_host(request, name)
+        self._check_host(request, name)
         try:
             poll = self._events.polls.find(name, int(number))
             counted = await self._registers(poll)
@@ -338,10 +339,19 @@ class EventApi:
     def _links(self, name: str, request: Request) -> Result:
         """Where the audience goes, and hosts; a host key is not given to who has one already."""
         links = {"audience_url": f"{self._edge.public_url}/e/{name}"}
-        if not _host_event(request):
-            key = hostkeys.mint(self._secret, name, int(time.time()) + HOST_KEY_SECONDS)
+        if not _host_key(request):
+            number = self._events.get(name).number
+            key = hostkeys.mint(self._secret, name, int(time.time()) + HOST_KEY_SECONDS, number)
             links["host_url"] = f"{str(request.base_url).rstrip('/')}/host/{name}#key={key}"
         return links
+
+    def _check_host(self, request: Request, name: str) -> None:
+        key = _host_key(request)
+        if key is None:
+            return
+        known = {event.id: event.number for event in self._events.all()}
+        if key.event != name or known.get(name, key.number) != key.number:
+            raise Failure(403, PERMISSION_DENIED, "this host key is for another event")
 
     async def _registers(self, poll: Poll) -> journal.Records:
         _check_opened(poll)
@@ -357,17 +367,11 @@ def _check_opened(poll: Poll) -> None:
         raise PollStateError(f"poll {poll.id} is {poll.state}: nobody has voted")
 
 
-def _host_event(request: Request) -> str:
-    """The event of the host key that the guard has seen; empty: the API key, or none is needed."""
-    event: str = request.scope.get("state", {}).get("host", "")
-    return event
+def _host_key(request: Request) -> HostKey | None:
+    """What the guard has seen; None: the API key, or none is needed."""
+    key: HostKey | None = request.scope.get("state", {}).get("host")
+    return key
 
 
 def _who(request: Request) -> str:
-    return HOST if _host_event(request) else API
-
-
-def _check_host(request: Request, event: str) -> None:
-    host = _host_event(request)
-    if host and host != event:
-        raise Failure(403, PERMISSION_DENIED, "this host key is for another event")
+    return HOST if _host_key(request) else API

@@ -11,7 +11,7 @@ LATER = int(time.time()) + 1000
 
 
 def test_a_key_names_its_event() -> None:
-    assert verify(SECRET, mint(SECRET, "gala", LATER)) == HostKey("gala", LATER)
+    assert verify(SECRET, mint(SECRET, "gala", LATER, 3)) == HostKey("gala", LATER, 3)
 
 
 def test_an_expired_key() -> None:

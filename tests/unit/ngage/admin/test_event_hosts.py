@@ -118,10 +118,21 @@ async def test_a_host_key_of_another_event(api: Api) -> None:
         ("chat_settings", {"event": "show", "review": True}),
         ("ban", {"event": "show", "user": "ann"}),
     ):
-        assert await api.refused(method, body, **bearer("other")) == (403, 103)
+        assert await api.refused(method, body, **bearer("other", number=2)) == (403, 103)
     query = {"event": "show", "poll": number}
-    got = await api.http.get("/api/poll_audit.csv", params=query, headers=bearer("other"))
+    got = await api.http.get("/api/poll_audit.csv", params=query, headers=bearer("other", number=2))
     assert got.status_code == 403
+
+
+async def test_a_host_key_does_not_outlive_its_event(api: Api) -> None:
+    await api.result("event_phase", id="show", phase="ended")
+    await api.result("event_delete", id="show")
+    assert await api.refused("event_get", {"id": "show"}, **bearer("show")) == (404, 4002)
+    made = await api.result("event_create", id="show", title="Another")
+    assert await api.refused("event_get", {"id": "show"}, **bearer("show")) == (403, 103)
+    key = made["host_url"].partition("#key=")[2]
+    answer = await api.post("event_get", {"id": "show"}, authorization=f"Bearer {key}")
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize(

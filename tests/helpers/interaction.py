@@ -98,6 +98,9 @@ class FakeCore:
         self.votes: list[tuple[int, ...]] = []
         self.replies: list[tuple[int, int, bytes | Refusal]] = []
 
+    def check(self, event: str) -> None:
+        """Nobody else makes channels."""
+
     def outlets(self, event: str) -> Outlets:
         names = ("event", "tally", "host", "chat", "questions")
         publish = (partial(self._publish, f"{name}:{event}") for name in names)

@@ -203,3 +203,45 @@ async def test_an_upgrade_goes_on_with_an_open_poll(data: Path) -> None:
             assert await one.vote(poll, 1, 0) == "duplicate"
             assert await one.vote(poll, 2, 1) == "accepted"
         assert results(edge, poll)["tally"]["counts"] == [0, 1, 0]
+
+
+async def test_an_upgrade_goes_on_with_the_chat(data: Path) -> None:
+    with upgradable("--data", str(data)) as (edge, successors):
+        open_poll(edge)
+        async with viewer(edge) as one:
+            said = [(await one.call("chat.send", text=text))["rpc"]["data"]["id"] for text in "ab"]
+        await asyncio.to_thread(successors.upgrade)
+        pinned = edge.do("pin", {"event": "gala", "id": said[0]})["pinned"]
+        assert (pinned["id"], pinned["text"]) == (said[0], "a")
+        edge.do("chat_delete", {"event": "gala", "id": said[1]})
+        shown = edge.do("history", {"channel": "chat:gala", "limit": -1})["publications"]
+        assert shown[-1]["data"] == {"delete": said[1]}
+
+
+def test_kept_lines_are_shown_again_after_a_restart(data: Path) -> None:
+    lines = []
+    for _ in range(2):
+        with Daemon("--data", str(data), "--set", "chat_keep=true") as edge:
+            if not lines:
+                open_poll(edge)
+                asyncio.run(say(edge, "Hello"))
+            history = edge.do("history", {"channel": "chat:gala", "limit": 10})
+            lines.append([one["data"] for one in history["publications"]])
+    assert lines[0] == lines[1]
+    assert [line["text"] for line in lines[1]] == ["Hello"]
+
+
+async def say(edge: Daemon, text: str) -> None:
+    async with viewer(edge) as one:
+        await one.call("chat.send", text=text)
+
+
+def test_channels_of_events_are_made_with_them(edge: Daemon) -> None:
+    for kind in ("event", "tally", "host", "chat", "questions"):
+        answer = edge.api("publish", {"channel": f"{kind}:gala", "data": 1})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, 103)
+    edge.do("publish", {"channel": "news:gala", "data": 1})
+    for _ in range(2):
+        edge.do("event_create", {"id": "gala", "title": "Gala"})
+        edge.do("publish", {"channel": "chat:gala", "data": 1})
+        edge.do("event_delete", {"id": "gala"})

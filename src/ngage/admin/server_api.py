@@ -17,6 +17,7 @@ from ngage.admin.failures import (
     LIMIT_EXCEEDED,
     METHOD_NOT_FOUND,
     NOT_AVAILABLE,
+    PERMISSION_DENIED,
     TOO_MANY_REQUESTS,
     UNKNOWN_CHANNEL,
     UNRECOVERABLE_POSITION,
@@ -30,6 +31,7 @@ from ngage.api import Edge
 from ngage.channel import Channel
 from ngage.errors import NgageError
 from ngage.events import Position, Publication
+from ngage.interaction.native import CHANNELS
 from ngage.video.channel import VideoChannel
 
 SWITCH = {"": False, "0": False, "false": False, "1": True, "true": True}
@@ -187,9 +189,13 @@ class ServerApi:
         return _position(position)
 
     def _writable(self, name: str) -> Channel:
-        if self._edge.settings.auto_create == "publish":
-            return self._edge.channel(name)
-        return self._readable(name)
+        settings = self._edge.settings
+        if settings.auto_create != "publish" or name in self._edge.channels:
+            return self._readable(name)
+        kind, colon, _ = name.partition(":")
+        if settings.data and colon and kind in CHANNELS:
+            raise Failure(403, PERMISSION_DENIED, f"{name!r}: only event_create makes it")
+        return self._edge.channel(name)
 
     def _readable(self, name: str) -> Channel:
         channel = self._edge.channels.get(name)

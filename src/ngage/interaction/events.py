@@ -127,6 +127,7 @@ class Events:
     async def create(self, draft: Event, host: str) -> Event:
         """A new event. Raises EventError, StoreError."""
         check_event(draft)
+        self._core.check(draft.id)
         async with self._turn:
             if len(self._shows) >= EVENTS_MAX:
                 raise EventError(f"there are {EVENTS_MAX} events already")

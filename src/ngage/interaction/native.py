@@ -8,16 +8,25 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from ngage.api import Edge
-from ngage.errors import JournalError, RefusalCode
+from ngage.errors import EventError, JournalError, RefusalCode
 from ngage.interaction.ballots import BallotRules, Register, Tally, VoteStatus
 from ngage.interaction.parts import Outlets, Refusal
 from ngage.limits import CHAT_HISTORY_LINES
 from ngage_core.errors import JournalError as CoreJournalError
 
 KIND_BITS = 8
+NEWEST: dict[str, Any] = {"lag": "latest", "history": 2, "cache": True}
+# What each event has, and how it is made.
+CHANNELS = {
+    "event": {**NEWEST, "counted": True},
+    "tally": NEWEST,
+    "host": NEWEST,
+    "questions": NEWEST,
+    "chat": {"lag": "ring", "history": CHAT_HISTORY_LINES},
+}
 
 ANSWERS = {
     VoteStatus.ACCEPTED: b'{"status":"accepted"}',
@@ -98,15 +107,18 @@ class EdgeCore:
     def __exit__(self, *_: object) -> None:
         asyncio.get_running_loop().remove_reader(self._fd)
 
+    def check(self, event: str) -> None:
+        """See Core."""
+        for kind, options in CHANNELS.items():
+            channel = self._edge.channels.get(f"{kind}:{event}")
+            if channel and any(getattr(channel.options, k) != v for k, v in options.items()):
+                raise EventError(f"id {event!r}: somebody else has made the channel {channel.name}")
+
     def outlets(self, event: str) -> Outlets:
         """See Core."""
-        make = self._edge.channel
-        state = make(f"event:{event}", lag="latest", history=2, cache=True, counted=True)
-        newest = [
-            make(f"{kind}:{event}", lag="latest", history=2, cache=True)
-            for kind in ("tally", "host", "questions")
-        ]
-        chat = make(f"chat:{event}", lag="ring", history=CHAT_HISTORY_LINES)
+        state, *newest, chat = (
+            self._edge.channel(f"{kind}:{event}", **options) for kind, options in CHANNELS.items()
+        )
         said = [one.data for one in chat.history() if isinstance(one.data, str)]
         tally, host, questions = (channel.publish for channel in newest)
         return Outlets(

@@ -150,6 +150,9 @@ class Outlets(NamedTuple):
 class Core(Protocol):
     """The edge, as events use it."""
 
+    def check(self, event: str) -> None:
+        """Raise EventError if a channel of that event is there, made by somebody else."""
+
     def outlets(self, event: str) -> Outlets:
         """Where an event of that id is published; the channels are made if they are new."""
 

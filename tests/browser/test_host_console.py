@@ -100,6 +100,20 @@ def test_the_chat_is_moderated(event, open_page):
     audience.get_by_text("You cannot write in this event.").wait_for()
 
 
+def test_questions_are_reviewed(event, open_page):
+    event.api("chat_settings", review=True)
+    page, audience = console(open_page(event.host_url)), open_page(event.url)
+    audience.get_by_role("tab", name="Questions").click()
+    audience.get_by_label("Your question").fill("Encore?")
+    audience.keyboard.press("Enter")
+    audience.get_by_text("it shows once a host has read it").wait_for()
+    asked = page.locator("#asked li", has_text="Encore?")
+    asked.get_by_role("button", name="Release").click()
+    audience.get_by_text("Encore?").wait_for()
+    asked.get_by_role("button", name="Answered").click()
+    audience.get_by_text("Answered").wait_for()
+
+
 def test_features_are_switched_and_the_end_is_asked_for(event, open_page):
     page, audience = console(open_page(event.host_url)), open_page(event.url)
     audience.locator("#reactions:visible").wait_for()

@@ -84,6 +84,10 @@ class ChatPart(Protocol):
 class QuestionsPart(Protocol):
     """Questions and answers."""
 
+    @property
+    def held(self) -> Sequence[Any]:
+        """Questions that wait for a host."""
+
     def ask(self, author: Author, text: str) -> Sent: ...
     def vote(self, voter: int, question: int, up: bool) -> None: ...
     def check(self, question: int) -> None: ...

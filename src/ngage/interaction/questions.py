@@ -5,9 +5,10 @@ reason. When there are too many, what is settled gives way first, then what fewe
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from heapq import nsmallest
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -198,6 +199,12 @@ class Questions:
         """Forget what a user has asked."""
         for entry in [one for one in self._entries.values() if one.author.user == user]:
             self._forget(entry)
+
+    @property
+    def held(self) -> Sequence[Question]:
+        """The oldest of those that wait for a moderator, as many as the audience sees of others."""
+        held = (entry for entry in self._entries.values() if entry.state is QuestionState.HELD)
+        return [entry.known() for entry in islice(held, QUESTIONS_SHOWN_MAX)]
 
     def list(self) -> list[Question]:
         """All of them as hosts see them, the most wanted first."""

@@ -134,6 +134,7 @@ class Show:
             "polls": [private(poll) for poll in polls if poll.run in (0, self.event.run)],
             "alive": self._polls.board(self.event.id).alive,
             "held": self.parts.chat.held,
+            "held_questions": self.parts.questions.held,
             "held_dropped": self.parts.chat.held_dropped,
             "cues": self._cues,
             "health": {**troubles, "polls": trouble},

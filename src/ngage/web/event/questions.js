@@ -89,7 +89,8 @@ export class Questions {
 
   async ask(text) {
     const name = this.name();
-    await this.client.rpc("question.ask", { event: this.show.id, text, ...(name && { name }) });
-    return "Asked. Thank you!";
+    const call = { event: this.show.id, text, ...(name && { name }) };
+    const { held } = await this.client.rpc("question.ask", call);
+    return held ? "Asked: it shows once a host has read it." : "Asked. Thank you!";
   }
 }

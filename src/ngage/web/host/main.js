@@ -64,7 +64,7 @@ function connect(audience) {
   const health = new Health();
   const polls = new PollList(element("cards"), { act, clock, save });
   const chat = new Moderation(id, client, { act, unread: () => tabs.tell("chat") });
-  new QuestionList(id, client, { act, unread: () => tabs.tell("questions") });
+  const questions = new QuestionList(id, client, { act, unread: () => tabs.tell("questions") });
   const form = new PollForm(element("poll-form"), create);
   element("new-poll").addEventListener("click", () => form.open());
   phases.links(audience);
@@ -74,6 +74,7 @@ function connect(audience) {
     publication: (hidden) => {
       polls.update(hidden.polls, hidden.tallies);
       chat.hold(hidden.held);
+      questions.hold(hidden.held_questions);
       viewers(hidden.viewers);
       const troubles = health.troubles(hidden.journal, hidden.health);
       alarm("journal", troubles.join(" "));

@@ -65,6 +65,7 @@ async def test_questions_in_review(api: Api, stage: Stage) -> None:
     assert stage.rpc("question.ask", anonymous(7), text="Why?") == {"held": True}
     await stage.tick(500)
     assert stage.core.last("questions:show") == {"questions": []}
+    assert [one["text"] for one in stage.core.last("host:show")["held_questions"]] == ["Why?"]
     await api.result("question_state", event="show", question=1, state="open")
     await stage.tick(500)
     assert len(stage.core.last("questions:show")["questions"]) == 1

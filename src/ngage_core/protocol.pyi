@@ -23,6 +23,12 @@ def verify_ticket(secret: bytes, text: bytes, now: int) -> tuple[int, int, bool]
 def sign_ticket(secret: bytes, voter: int, expires: int, flags: int = 0) -> bytes:
     """The text of a ticket. Raises ValueError for a secret of more than 64 bytes."""
 
+def scan_json(pieces: list[bytes], keys: list[bytes]) -> bytes | None:
+    """What a crowd's scanner finds in one object or array that comes in these pieces, as lines:
+    a kind (`{` `}` `"` `0` `w`), the path (numbers of keys, from 1, in hexadecimal), and the text
+    or number of a scalar. None: it is no JSON, or not all of it.
+    """
+
 @final
 class BucketTable:
     """The buckets of addresses, by key (64 bits)."""

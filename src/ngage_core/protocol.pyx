@@ -1,6 +1,7 @@
 """The protocol layer by itself, for tests, tools and benches: the code the shards run."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
@@ -23,6 +24,7 @@ from ngage_core.sha256 cimport (
 )
 from ngage_core.simd cimport ng_mask
 from ngage_core.span cimport Span
+from ngage_core.swarm_json cimport JSON_DONE, Json, JsonSink, json_begin, json_scan
 from ngage_core.sysio cimport sys_release, sys_reserve
 from ngage_core.ticket cimport (
     TICKET_BYTES, TICKET_TEXT_BYTES, Ticket, ticket_encode, ticket_sign, ticket_verify,
@@ -93,6 +95,98 @@ def sign_ticket(bytes secret not None, uint64_t voter, uint32_t expires, uint8_t
     ticket_sign(&key, voter, expires, flags, raw)
     ticket_encode(raw, text)
     return (<char *> text)[:TICKET_TEXT_BYTES]
+
+
+# What scan_json() finds, as text; a string in pieces is put together.
+cdef struct Found:
+    char *text
+    size_t size
+    bint in_string
+
+
+cdef inline void note_line(Found *found, char kind, uint64_t path) noexcept nogil:
+    found.size += <size_t> snprintf(
+        found.text + found.size, 64, b"%c %llx ", kind, <unsigned long long> path)
+
+
+cdef void found_container(void *to, Json *json) noexcept nogil:
+    note_line(<Found *> to, b"{", json.path)
+    found_end(<Found *> to)
+
+
+cdef void found_container_end(void *to, Json *json) noexcept nogil:
+    note_line(<Found *> to, b"}", json.path)
+    found_end(<Found *> to)
+
+
+cdef void found_piece(void *to, Json *json, const uint8_t *data, size_t size) noexcept nogil:
+    cdef Found *found = <Found *> to
+    if not found.in_string:
+        found.in_string = True
+        note_line(found, b'"', json.path)
+    memcpy(found.text + found.size, data, size)
+    found.size += size
+
+
+cdef void found_text(void *to, Json *json) noexcept nogil:
+    found_piece(to, json, NULL, 0)
+    (<Found *> to).in_string = False
+    found_end(<Found *> to)
+
+
+cdef void found_number(void *to, Json *json) noexcept nogil:
+    note_line(<Found *> to, b"0", json.path)
+    found_value(<Found *> to, json)
+
+
+cdef void found_word(void *to, Json *json) noexcept nogil:
+    note_line(<Found *> to, b"w", json.path)
+    found_value(<Found *> to, json)
+
+
+cdef void found_value(Found *found, const Json *json) noexcept nogil:
+    found.size += <size_t> snprintf(
+        found.text + found.size, 32, b"%llu", <unsigned long long> json.number)
+    found_end(found)
+
+
+cdef void found_end(Found *found) noexcept nogil:
+    found.text[found.size] = 10
+    found.size += 1
+
+
+def scan_json(list pieces not None, list keys not None):
+    cdef const char *names[16]
+    cdef JsonSink sink
+    cdef Json json
+    cdef Found found
+    cdef bytes piece
+    cdef size_t used = 0, size = 64 * (sum(map(len, pieces)) + 1)
+    if len(keys) > 15:
+        raise ValueError("at most 15 keys")
+    for i, name in enumerate(keys):
+        names[i] = name
+    names[len(keys)] = NULL
+    sink.keys = names
+    sink.began = found_container
+    sink.ended = found_container_end
+    sink.piece = found_piece
+    sink.text = found_text
+    sink.number = found_number
+    sink.word = found_word
+    memset(&found, 0, sizeof(found))
+    found.text = <char *> malloc(size)
+    if found.text == NULL:
+        raise MemoryError
+    json_begin(&json)
+    try:
+        for piece in pieces:
+            used = json_scan(&sink, &found, &json, <const uint8_t *> <char *> piece, len(piece))
+            if json.state >= JSON_DONE and (json.state != JSON_DONE or used < <size_t> len(piece)):
+                return None
+        return found.text[:found.size] if json.state == JSON_DONE else None
+    finally:
+        free(found.text)
 
 
 @cython.final

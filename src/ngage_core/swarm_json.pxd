@@ -30,6 +30,17 @@ cdef enum JsonState:
     JSON_DONE = 10
     JSON_BROKEN = 11
 
+cdef enum JsonNumber:  # where in a number
+    NUMBER_NONE = 0
+    NUMBER_SIGN = 1
+    NUMBER_ZERO = 2
+    NUMBER_INTEGER = 3
+    NUMBER_POINT = 4
+    NUMBER_FRACTION = 5
+    NUMBER_E = 6
+    NUMBER_E_SIGN = 7
+    NUMBER_EXPONENT = 8
+
 cdef enum JsonWord:
     JSON_FALSE = 0
     JSON_TRUE = 1
@@ -38,12 +49,12 @@ cdef enum JsonWord:
 
 cdef struct Json:
     uint64_t path  # the keys, the innermost in the lowest byte
-    uint64_t number  # its digits, the point left out; of a word, which one
+    uint64_t number  # its integral part without the sign; of a word, which one
     uint32_t objects  # by depth, a bit: an object, else an array
     uint32_t code  # of \\uXXXX
     uint8_t state
     uint8_t depth
-    uint8_t escape  # 0: none; 1: behind the backslash; else one more than digits that must follow
+    uint8_t escape  # in a string 1: behind a backslash, more: digits to follow; else JsonNumber
     uint8_t size  # of text
     uint8_t text[JSON_KEY_BYTES]  # the key or string that came last, or its beginning
 
@@ -235,40 +246,32 @@ cdef inline bint json_is_word(const Json *json, const char *word) noexcept nogil
     return json.size == strlen(word) and memcmp(json.text, word, json.size) == 0
 
 
-cdef inline bint json_is_number(const Json *json) noexcept nogil:
-    """-? int frac? exp?, as far as its beginning is kept."""
-    cdef uint8_t at = 0, first, size = min(json.size, <uint8_t> JSON_KEY_BYTES)
-    if at < size and json.text[at] == 45:
-        at += 1
-    first = at
-    while at < size and 48 <= json.text[at] <= 57:
-        at += 1
-    if at == first or (json.text[first] == 48 and at > first + 1):
-        return False
-    if at < size and json.text[at] == 46:
-        at += 1
-        first = at
-        while at < size and 48 <= json.text[at] <= 57:
-            at += 1
-        if at == first and json.size <= JSON_KEY_BYTES:
-            return False
-    if at < size and json.text[at] | 32 == 101:
-        at += 1
-        if at < size and (json.text[at] == 43 or json.text[at] == 45):
-            at += 1
-        first = at
-        while at < size and 48 <= json.text[at] <= 57:
-            at += 1
-        if at == first and json.size <= JSON_KEY_BYTES:
-            return False
-    return at == size
+cdef inline uint8_t json_number_after(uint8_t at, uint8_t c) noexcept nogil:
+    """Where in a number one more character leads: -? int frac? exp?"""
+    if 48 <= c <= 57:
+        if at == NUMBER_SIGN:
+            return NUMBER_ZERO if c == 48 else NUMBER_INTEGER
+        if at == NUMBER_POINT:
+            return NUMBER_FRACTION
+        if at == NUMBER_E or at == NUMBER_E_SIGN:
+            return NUMBER_EXPONENT
+        return NUMBER_NONE if at == NUMBER_ZERO else at
+    if c == 46 and (at == NUMBER_ZERO or at == NUMBER_INTEGER):
+        return NUMBER_POINT
+    if c | 32 == 101 and (at == NUMBER_ZERO or at == NUMBER_INTEGER or at == NUMBER_FRACTION):
+        return NUMBER_E
+    if (c == 43 or c == 45) and at == NUMBER_E:
+        return NUMBER_E_SIGN
+    return NUMBER_NONE
 
 
 cdef inline void json_scalar_ended(const JsonSink *sink, void *to, Json *json) noexcept nogil:
     if json.state == JSON_IN_NUMBER:
-        if not json_is_number(json):
+        if not (json.escape == NUMBER_ZERO or json.escape == NUMBER_INTEGER
+                or json.escape == NUMBER_FRACTION or json.escape == NUMBER_EXPONENT):
             json.state = JSON_BROKEN
             return
+        json.escape = 0
         sink.number(to, json)
     else:
         if json_is_word(json, b"true"):
@@ -291,9 +294,14 @@ cdef inline size_t json_scalar(
     if json_scalar_ends(data[0]):
         json_scalar_ended(sink, to, json)
         return 0
-    if json.state == JSON_IN_NUMBER and 48 <= data[0] <= 57:
+    if json.state == JSON_IN_WORD:
+        json_keep(json, data, 1)
+        return 1
+    json.escape = json_number_after(json.escape, data[0])
+    if json.escape == NUMBER_NONE:
+        json.state = JSON_BROKEN
+    elif json.escape == NUMBER_INTEGER:
         json.number = json.number * 10 + data[0] - 48
-    json_keep(json, data, 1)
     return 1
 
 
@@ -311,8 +319,8 @@ cdef inline void json_value(
         json.state = JSON_IN_STRING
     elif c == 45 or 48 <= c <= 57:
         json.state = JSON_IN_NUMBER
+        json.escape = NUMBER_SIGN if c == 45 else json_number_after(NUMBER_SIGN, c)
         json.number = 0 if c == 45 else c - 48
-        json_keep(json, &c, 1)
     elif 97 <= c <= 122:
         json.state = JSON_IN_WORD
         json_keep(json, &c, 1)

@@ -74,6 +74,8 @@ class Venue:
         """Take over what a reload changes."""
         self.limits.configure(settings)
         self.hooks.configure(settings)
+        if self.events:
+            self.events.configure(settings)
         if self._edge.public_url != self._public_url:
             self.serve_pages()
 

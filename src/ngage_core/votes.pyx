@@ -84,6 +84,7 @@ cdef void free_ballot(Ballot *ballot) noexcept:
 
 
 @cython.final
+@cython.no_gc_clear  # __dealloc__ needs the dict and the list, which lead back to nothing
 cdef class Votes:
     def __cinit__(self, int ports):
         NG_ASSERT_STATIC(sizeof(JournalHead) == 24)

@@ -112,8 +112,10 @@ class Bridge:
         try:
             address = self.engine.start()
         except OSError as error:
+            self.engine.stop()
             raise StartError(f"cannot serve {self._address}: {error.strerror}") from error
         except ValueError as error:
+            self.engine.stop()
             raise SettingsError(str(error)) from None
         self._running = True
         self._watch_events()
@@ -124,6 +126,7 @@ class Bridge:
         if self._running:
             self._running = False
             asyncio.get_running_loop().remove_reader(self.engine.event_fd)
+            self._late.clear()
         self.engine.stop()
         for inbox in self._inboxes:
             inbox.end()
@@ -236,7 +239,7 @@ class Bridge:
             self._watch_events()
 
     def _order_late(self) -> None:
-        while self._late and self._late[0]():
+        while self._late and _is_done(self._late[0]):
             self._late.popleft()
         if self._running:
             if self._late:
@@ -294,6 +297,15 @@ class _Inbox:
             await self._arrived.wait()
         pending, self._pending = self._pending, deque()
         return pending
+
+
+def _is_done(command: Callable[[], bool]) -> bool:
+    """Whether a late order needs no further try. What the core refuses would be refused again."""
+    try:
+        return command()
+    except ValueError as error:
+        log.warning("an order to a client came to nothing: %s", error)
+        return True
 
 
 def format_client(handle: int) -> str:

@@ -1,4 +1,7 @@
+import asyncio
 import errno
+import os
+import socket
 from dataclasses import fields
 from typing import Any
 
@@ -7,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ngage import bridge
-from ngage.bridge import Bridge, format_client, parse_client
+from ngage.bridge import LATE_SECONDS, Bridge, format_client, parse_client
 from ngage.errors import StartError
 from ngage.options import Seconds, Whole
 from ngage.settings import ChannelOptions, Settings
@@ -62,6 +65,53 @@ def test_auto_takes_the_first_that_the_kernel_grants(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(bridge, "AUTO", ("io_uring", "epoll"))
     monkeypatch.setattr(bridge.core, "refusal", lambda name: 0)
     assert Bridge(Settings(listen="127.0.0.1:0")).backend == "io_uring"
+
+
+async def test_what_the_core_refuses_late_does_not_keep_the_next_waiting(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bridge = Bridge(Settings(listen="127.0.0.1:0", max_connections=10))
+    bridge.start()
+    done = asyncio.Event()
+    answers = iter([False, True])
+
+    def last() -> bool:
+        done.set()
+        return True
+
+    bridge.order(lambda: next(answers))
+    bridge.order(lambda: bridge.engine.close(0, 1))
+    bridge.order(last)
+    async with asyncio.timeout(5):
+        await done.wait()
+    assert [one.levelname for one in caplog.records] == ["WARNING"]
+    bridge.stop()
+
+
+async def test_what_is_late_at_the_stop_is_forgotten() -> None:
+    bridge = Bridge(Settings(listen="127.0.0.1:0", max_connections=10))
+    bridge.start()
+    asked: list[bool] = []
+
+    def never() -> bool:
+        asked.append(True)
+        return False
+
+    bridge.order(never)
+    bridge.stop()
+    await asyncio.sleep(2 * LATE_SECONDS)
+    assert asked == [True]
+
+
+async def test_a_start_that_fails_leaves_no_thread() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        before = len(os.listdir("/proc/self/task"))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        failed = Bridge(Settings(listen=address, max_connections=10))
+        failed.prepare()
+        with pytest.raises(StartError, match="cannot serve"):
+            failed.start()
+        assert len(os.listdir("/proc/self/task")) == before
 
 
 @given(st.integers(0, (1 << 64) - 1))

@@ -142,7 +142,9 @@ cdef Span span_of_bytes(bytes text) noexcept:
     return span_of(<const uint8_t *> <char *> text, <size_t> len(text))
 
 
+# Not cleared before it is deallocated: to stop its threads it takes what it refers to.
 @cython.final
+@cython.no_gc_clear
 cdef class Engine(Channels):
     cdef bint share_port
     cdef bint started

@@ -44,7 +44,6 @@ cdef struct VotesCommand:
 cdef struct Decision:
     Vote vote
     uint64_t replaced  # the register as it was
-    Ballot *ballot
     uint32_t port
     uint32_t before  # in its ballot's chain: index + 1, 0: it is the first
     uint8_t status
@@ -106,7 +105,6 @@ cdef inline void decide(VotesThread *votes, const Vote *vote, uint32_t port) noe
     elif registers_value(&votes.bans, vote.voter):
         decision.status = VOTE_BANNED
     else:
-        decision.ballot = ballot
         decision.status = ballot_decide(ballot, vote, &decision.replaced)
         if decision.status in (VOTE_ACCEPTED, VOTE_DUPLICATE, VOTE_FINAL):
             chain(votes, ballot, decision)

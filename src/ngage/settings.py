@@ -156,12 +156,13 @@ class Settings:
         0, Whole(0, 10000000), "WebSockets accepted in a second, over it 503; 0: any"
     )
     address_connects_per_second: int = option(
-        0, Whole(0, 1000000), "from one address, over it 429; 0: any"
+        0, Whole(0, 1000000), "from one address (IPv6: one /64), over it 429; 0: any"
     )
     address_connects_burst: int = option(
         200, Whole(1, 1000000), "that one address may open at once before that applies"
     )
     reactions_per_second: int = option(20, Whole(0, 65535), "from one viewer, by native verbs")
+    votes_per_second: int = option(20, Whole(1, 255), "likewise; a vote over it is told to wait")
     pong_timeout_seconds: float = option(10.0, Seconds(0.1, 600), "until an unanswered ping closes")
     message_timeout_seconds: float = option(
         30.0, Seconds(0.1, 600), "until an incomplete message closes"

@@ -96,7 +96,7 @@ cdef inline bint own_last(
     cdef uint32_t fields = answer.head_bytes - 2  # without the empty line
     cdef uint8_t *room
     payload_retain(answer)
-    if not own_share(shard, index, answer, 0, fields):
+    if not own_share(shard, index, answer, 0, fields, True):
         return False
     room = own_room(shard, index, 21)
     if room == NULL:
@@ -106,7 +106,7 @@ cdef inline bint own_last(
         return True
     payload_retain(answer)
     return own_share(
-        shard, index, answer, answer.head_bytes, answer.plain_bytes - answer.head_bytes)
+        shard, index, answer, answer.head_bytes, answer.plain_bytes - answer.head_bytes, True)
 
 
 cdef inline void send_answer(
@@ -120,7 +120,8 @@ cdef inline void send_answer(
             end_after_answer(shard, index)
         return
     payload_retain(answer)
-    if not own_share(shard, index, answer, 0, answer.head_bytes if head else answer.plain_bytes):
+    if not own_share(
+            shard, index, answer, 0, answer.head_bytes if head else answer.plain_bytes, True):
         return
     conn.state = CONN_ANSWERING
     write_conn(shard, index)

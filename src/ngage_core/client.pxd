@@ -15,18 +15,19 @@ from ngage_core.channel cimport Channel, channel_at
 from ngage_core.codes cimport (
     CLOSE_EXPIRED, CLOSE_INSUFFICIENT_STATE, CLOSE_NO_PONG, CLOSE_STALE, OP_TEXT,
 )
-from ngage_core.conn cimport F_PINGED, NONE, Conn
+from ngage_core.conn cimport F_PAUSED, F_PINGED, F_RESUME, NONE, Conn
 from ngage_core.frame cimport FIN, header_bytes, write_header
 from ngage_core.identity cimport Identity
 from ngage_core.lifecycle cimport (
-    identify, identity_of, set_deadline, subscribe, subscription_to, unsubscribe,
+    identify, identity_of, queue_write, set_deadline, spread_ms, subscribe, subscription_to,
+    unsubscribe,
 )
 from ngage_core.limits cimport (
     EXPIRY_GRACE_S, RECOVERED_MAX, RECOVERED_ON_TOP_MAX, SUBSCRIPTIONS_PER_CONNECTION,
     WHEEL_TICK_MS,
 )
 from ngage_core.members cimport Subscription
-from ngage_core.own cimport begin_close, own_room, own_share
+from ngage_core.own cimport begin_close, is_too_slow, own_room, own_share
 from ngage_core.payload cimport Payload, payload_plain, payload_release, payload_retain
 from ngage_core.ring cimport Command
 from ngage_core.shard cimport Shard
@@ -69,48 +70,70 @@ cdef inline uint64_t client_interval_ms(const Shard *shard) noexcept nogil:
 
 
 cdef inline void spread_client_pings(Shard *shard, uint32_t index) noexcept nogil:
-    """As if it had been pinged some part of the interval ago, each client another part."""
-    cdef uint64_t interval = client_interval_ms(shard)
-    cdef uint64_t passed = <uint64_t> index * <uint64_t> 2654435761 % 1024 * interval // 1024
+    """As if it had been pinged some part of the interval ago."""
+    cdef uint64_t passed = spread_ms(index, client_interval_ms(shard))
     shard.slab.conns[index].flags &= ~F_PINGED
     shard.slab.conns[index].pinged_tick = tick_of(shard.now_ms) - ticks_of(passed)
-    set_deadline(shard, index, interval - passed)
 
 
-cdef inline uint64_t client_due_ms(Shard *shard, uint32_t index) noexcept nogil:
-    """A client's deadline came round: what is due is done; until the next. 0: it was closed.
+cdef inline uint64_t ping_due_ms(Shard *shard, uint32_t index) noexcept nogil:
+    """Ping, or judge by the pong, if it is time; until the next. 0: it was closed.
 
     A ping is never spared and comes at the interval it was told: some SDKs count nothing else as a
     sign of life.
     """
     cdef Conn *conn = &shard.slab.conns[index]
-    cdef Identity *identity = identity_of(shard, index)
-    cdef uint64_t interval = client_interval_ms(shard), since
+    cdef uint64_t interval = client_interval_ms(shard), left
+    cdef uint64_t pong_ms = min(<uint64_t> shard.hub.options.pong_timeout_ms, interval)
     cdef uint32_t now = tick_of(shard.now_ms)
-    if identity == NULL:
-        begin_close(shard, index, CLOSE_STALE, <const uint8_t *> b"stale", 5)
-        return 0
-    if identity.expires_s and sys_unix_s() >= <uint64_t> identity.expires_s + EXPIRY_GRACE_S:
-        shard.counters.expired_closed += 1
-        begin_close(shard, index, CLOSE_EXPIRED, <const uint8_t *> b"connection expired", 18)
-        return 0
-    since = <uint64_t> (now - conn.pinged_tick) * WHEEL_TICK_MS
-    if conn.flags & F_PINGED and not tick_passed(conn.pinged_tick, conn.heard_tick):
-        if since >= shard.hub.options.pong_timeout_ms:
-            shard.counters.no_pong_closed += 1
-            begin_close(shard, index, CLOSE_NO_PONG, <const uint8_t *> b"no pong", 7)
-            return 0
-    else:
+    cdef uint64_t since = <uint64_t> (now - conn.pinged_tick) * WHEEL_TICK_MS
+    if not conn.flags & F_PINGED or tick_passed(conn.pinged_tick, conn.heard_tick):
         conn.flags &= ~F_PINGED
+        left = interval
+    elif conn.flags & (F_PAUSED | F_RESUME):
+        left = WHEEL_TICK_MS  # its pong may be among what is not read yet
+    elif since < pong_ms:
+        left = pong_ms - since
+    else:
+        shard.counters.no_pong_closed += 1
+        begin_close(shard, index, CLOSE_NO_PONG, <const uint8_t *> b"no pong", 7)
+        return 0
     if since < interval:
-        if conn.flags & F_PINGED:
-            return min(interval - since, shard.hub.options.pong_timeout_ms - since)
-        return interval - since
+        return min(interval - since, left)
     if shard.hub.options.client_ping_ms == 0:
         conn.pinged_tick = now
         return interval
     client_ping(shard, index)
-    return min(interval, shard.hub.options.pong_timeout_ms)
+    return pong_ms
+
+
+cdef inline uint64_t expiry_due_ms(const Identity *identity) noexcept nogil:
+    """Until the client is closed because its token has ended."""
+    cdef uint64_t now_s, end_s = <uint64_t> identity.expires_s + EXPIRY_GRACE_S
+    if identity.expires_s == 0:
+        return 3600000
+    now_s = sys_unix_s()
+    return (end_s - now_s) * 1000 if now_s < end_s else 0
+
+
+cdef inline uint64_t client_due_ms(Shard *shard, uint32_t index) noexcept nogil:
+    """A client's deadline came round, or that of a message: what is due is done; until the next. 0:
+    it was closed."""
+    cdef Conn *conn = &shard.slab.conns[index]
+    cdef Identity *identity = identity_of(shard, index)
+    cdef uint32_t now = tick_of(shard.now_ms)
+    cdef uint64_t left
+    if identity == NULL:
+        if not tick_passed(conn.pinged_tick, now):
+            return <uint64_t> (conn.pinged_tick - now) * WHEEL_TICK_MS
+        begin_close(shard, index, CLOSE_STALE, <const uint8_t *> b"stale", 5)
+        return 0
+    left = expiry_due_ms(identity)
+    if left == 0:
+        shard.counters.expired_closed += 1
+        begin_close(shard, index, CLOSE_EXPIRED, <const uint8_t *> b"connection expired", 18)
+        return 0
+    return min(left, ping_due_ms(shard, index))
 
 
 # Commands of the control plane about a client.
@@ -121,8 +144,10 @@ cdef inline void command_identify(
     cdef bint known = identity_of(shard, index) != NULL
     if not identify(shard, index, command.number, command.id, command.payload):
         begin_close(shard, index, CLOSE_INSUFFICIENT_STATE, NULL, 0)
-    elif not known:
+        return
+    if not known:
         spread_client_pings(shard, index)
+    set_deadline(shard, index, WHEEL_TICK_MS)  # all deadlines are looked at anew
 
 
 cdef inline void answer_error(
@@ -180,7 +205,7 @@ cdef inline bint own_missed(
             return False
         payload_retain(push)
         if not own_share(shard, index, push, push.head_bytes + log.push_head_bytes,
-                         publication_bytes(log, push)):
+                         publication_bytes(log, push), True):
             return False
     return True
 
@@ -224,11 +249,14 @@ cdef inline uint32_t count_subscriptions(const Shard *shard, uint32_t index) noe
 cdef inline void command_subscribe(
     Shard *shard, uint32_t index, const Command *command
 ) noexcept nogil:
-    """From offset `number` on; if it recovers, with what there is by now in the answer."""
+    """From offset `number` on; if it recovers, with what there is by now in the answer. One of id 0
+    is the control plane's own doing, which tells of it elsewhere."""
     cdef Channel *log = shard.hub.channels[command.code]
     cdef uint64_t head = ng_load(&log.head) if command.recovers else command.number
     cdef Subscription *subscription
     cdef Missed missed
+    if is_too_slow(shard, index, command.payload.plain_bytes):
+        return
     if subscription_to(shard, index, log.id) != <uint32_t> NONE:
         answer_error(shard, index, command.id, 105, b"already subscribed")
     elif count_subscriptions(shard, index) >= SUBSCRIPTIONS_PER_CONNECTION:
@@ -243,9 +271,10 @@ cdef inline void command_subscribe(
             answer_error(shard, index, command.id, 100, b"internal server error")
             return
         subscription.cursor = head
-        if command.id == 0:
-            return  # the control plane's own doing, which tells of it elsewhere
-        answer_subscribed(shard, index, log, command, &missed)
+        if command.id:
+            answer_subscribed(shard, index, log, command, &missed)
+        elif head < ng_load(&log.head):
+            queue_write(shard, index)  # the sweep may have been there already
 
 
 cdef inline void command_unsubscribe(

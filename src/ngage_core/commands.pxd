@@ -7,11 +7,10 @@ from libc.stdint cimport uint32_t, uint8_t
 
 from ngage_core.accept cimport stop_accepting
 from ngage_core.client cimport command_identify, command_subscribe, command_unsubscribe
-from ngage_core.codes cimport CLOSE_SLOW
-from ngage_core.conn cimport CONN_OPEN, Conn, handle_generation, handle_index
-from ngage_core.limits cimport COMMANDS_PER_TURN, OUTBOX_BYTES_MAX
+from ngage_core.lifecycle cimport find_open
+from ngage_core.limits cimport COMMANDS_PER_TURN
 from ngage_core.members cimport Members
-from ngage_core.own cimport begin_close, own_share
+from ngage_core.own cimport begin_close, is_too_slow, own_share
 from ngage_core.payload cimport payload_plain, payload_release
 from ngage_core.ring cimport (
     COMMAND_CLOSE, COMMAND_CLOSE_CHANNEL, COMMAND_DRAIN, COMMAND_IDENTIFY, COMMAND_SEND,
@@ -27,10 +26,7 @@ cdef inline bint command_client(
     Shard *shard, const Command *command, uint32_t *index
 ) noexcept nogil:
     """The slot of a command's target, if the same client is still in it and open."""
-    index[0] = handle_index(command.target)
-    if (index[0] < shard.slab.touched
-            and shard.slab.conns[index[0]].state == CONN_OPEN
-            and shard.slab.conns[index[0]].generation == handle_generation(command.target)):
+    if find_open(shard, command.target, index):
         return True
     shard.counters.late_commands += 1
     return False
@@ -38,17 +34,11 @@ cdef inline bint command_client(
 
 cdef inline void command_send(Shard *shard, const Command *command) noexcept nogil:
     cdef uint32_t index
-    cdef Conn *conn
-    if not command_client(shard, command, &index):
+    if not command_client(shard, command, &index) or is_too_slow(
+            shard, index, command.payload.plain_bytes):
         payload_release(command.payload)
         return
-    conn = &shard.slab.conns[index]
-    if conn.outbox != NULL and conn.outbox.bytes + command.payload.plain_bytes > OUTBOX_BYTES_MAX:
-        payload_release(command.payload)
-        shard.counters.slow_closed += 1
-        begin_close(shard, index, CLOSE_SLOW, <const uint8_t *> b"slow", 4)
-        return
-    own_share(shard, index, command.payload, 0, command.payload.plain_bytes)
+    own_share(shard, index, command.payload, 0, command.payload.plain_bytes, False)
 
 
 cdef inline void command_close(Shard *shard, const Command *command) noexcept nogil:

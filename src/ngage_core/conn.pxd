@@ -7,6 +7,7 @@ index and a generation, so that a late command cannot reach the next tenant of t
 """
 
 from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t, uint8_t
+from libc.string cimport memcmp
 
 from ngage_core.frame cimport Inbound
 from ngage_core.outbox cimport Outbox
@@ -83,6 +84,11 @@ cdef struct Slab:
     uint32_t touched  # slots below this have been used
     uint32_t free
     uint32_t used
+
+
+cdef inline bint is_ipv4(const uint8_t *address) noexcept nogil:
+    """Mapped into IPv6."""
+    return memcmp(address, b"\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0
 
 
 cdef inline bint is_websocket(const Conn *conn) noexcept nogil:

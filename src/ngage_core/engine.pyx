@@ -7,7 +7,7 @@ and retires what it takes out of sight. The GIL makes it one writer. The shards'
 from libc.errno cimport ENOENT
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc
-from libc.string cimport memcmp, memset
+from libc.string cimport memset
 
 import os
 
@@ -20,7 +20,7 @@ from ngage_core.buckets cimport BUCKET_SETS, BucketSet
 from ngage_core.channel cimport NAME_SLOTS, Channel
 from ngage_core.channels cimport Channels
 from ngage_core.codes cimport KEYFRAME, LATEST, OP_BINARY, OP_TEXT, RELIABLE, RING
-from ngage_core.conn cimport handle_shard
+from ngage_core.conn cimport handle_shard, is_ipv4
 from ngage_core.control cimport (
     claim_port, end_shards, free_shared, push, push_to_all, put_offer, reclaim, remove_path,
     replace_rules, start_shard,
@@ -103,8 +103,7 @@ cdef object kernel_error(int64_t status, str what):
 cdef object address_text(const uint8_t *address):
     """Without ::ffff: where IPv4 is mapped into it."""
     cdef char text[46]
-    cdef bint mapped = memcmp(address, b"\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0
-    if mapped:
+    if is_ipv4(address):
         inet_ntop(AF_INET, address + 12, text, sizeof(text))
     else:
         inet_ntop(AF_INET6, address, text, sizeof(text))

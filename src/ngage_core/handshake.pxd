@@ -17,13 +17,13 @@ from ngage_core.channel cimport Channel, bytes_hash, channel_name_valid, channel
 from ngage_core.codes cimport KEYFRAME
 from ngage_core.conn cimport (
     CONN_OPEN, F_DEFLATE, F_SHARED_DEFLATE, KIND_CLIENT, KIND_ECHO, KIND_RAW, KIND_REFUSED, Conn,
-    ConnCold, conn_handle,
+    ConnCold, conn_handle, is_ipv4,
 )
 from ngage_core.deflate cimport WINDOW_BITS_MAX
 from ngage_core.hub cimport Rules, is_trusted_proxy, origin_allowed
 from ngage_core.lifecycle cimport (
-    forget_identity, identify, ping_interval_ms, set_deadline, set_ping_deadline, subscribe,
-    unsubscribe_all,
+    forget_identity, identify, ping_interval_ms, set_deadline, set_ping_deadline, spread_ms,
+    subscribe, unsubscribe_all,
 )
 from ngage_core.limits cimport (
     ANSWER_BYTES_MAX, CHANNEL_NAME_BYTES_MAX, CONNECT_MS_MAX, LAG_NOTSENT_BYTES,
@@ -39,7 +39,7 @@ from ngage_core.sysio cimport (
 )
 from ngage_core.ticket cimport Ticket, ticket_verify
 from ngage_core.upgrade cimport Request, parse_head
-from ngage_core.wheel cimport tick_of
+from ngage_core.wheel cimport tick_of, ticks_of
 
 
 cdef struct Resume:
@@ -175,9 +175,11 @@ cdef inline int over_connects(Shard *shard, uint32_t index) noexcept nogil:
     """0, or the status to refuse a WebSocket with. A shard has its part of the rate of all."""
     cdef uint32_t shards = shard.hub.options.shards
     cdef uint32_t rate = (shard.hub.options.connects_per_second + shards - 1) // shards
+    cdef const uint8_t *address = shard.slab.colds[index].address
     cdef uint64_t key
     if shard.hub.addresses != NULL:
-        key = bytes_hash(shard.slab.colds[index].address, 16, shard.hub.seed)
+        # Whoever has one IPv6 address has the 2**64 of its network.
+        key = bytes_hash(address, 16 if is_ipv4(address) else 8, shard.hub.seed)
         if not buckets_take(
                 shard.hub.addresses, key, shard.now_ms,
                 shard.hub.options.address_connects_per_second,
@@ -262,16 +264,16 @@ cdef inline void become_websocket(
     shard.counters.websockets += 1
     shard.counters.upgrades += 1
     if kind == KIND_CLIENT:
+        conn.pinged_tick = tick_of(shard.now_ms) + ticks_of(CONNECT_MS_MAX)  # its last, to identify
         set_deadline(shard, index, CONNECT_MS_MAX)
     else:
         spread_pings(shard, index)
 
 
 cdef inline void spread_pings(Shard *shard, uint32_t index) noexcept nogil:
-    """Whoever joins at one moment is not pinged at one, but at the rate that is meant for so many:
-    each as if it had last been heard some part of the interval ago."""
+    """As if each had last been heard some part of the interval ago."""
     cdef uint64_t interval = ping_interval_ms(shard)
-    cdef uint64_t passed = <uint64_t> index * <uint64_t> 2654435761 % 1024 * interval // 1024
+    cdef uint64_t passed = spread_ms(index, interval)
     if interval == 0:
         set_deadline(shard, index, 3600000)
         return

@@ -18,8 +18,10 @@ from libc.stdio cimport snprintf
 
 from ngage_core.atomic cimport ng_load
 from ngage_core.channel cimport Channel, channel_at, channel_since, channel_sync_of
-from ngage_core.codes cimport CLOSE_SLOW, KEYFRAME, LATEST, OP_PING, RELIABLE
-from ngage_core.conn cimport CONN_OPEN, NONE
+from ngage_core.codes cimport (
+    CLOSE_INSUFFICIENT_STATE, CLOSE_SLOW, KEYFRAME, LATEST, OP_PING, RELIABLE,
+)
+from ngage_core.conn cimport CONN_OPEN, KIND_CLIENT, NONE
 from ngage_core.frame cimport FIN
 from ngage_core.limits cimport (
     LAG_NOTSENT_BYTES, PASSED_PER_WRITE, SYNCS_KEPT, WRITE_BYTES_PER_TURN,
@@ -88,6 +90,11 @@ cdef inline void apply_lag(
     elif channel.lag == LATEST:
         subscription.cursor = head - 1
         shard.counters.skipped_latest += subscription.cursor - from_
+    elif shard.slab.conns[index].kind == KIND_CLIENT:
+        # Its protocol has no word for a gap, but one to come anew and be given what was missed.
+        shard.counters.slow_closed += 1
+        begin_close(shard, index, CLOSE_INSUFFICIENT_STATE,
+                    <const uint8_t *> b"insufficient state", 18)
     else:
         subscription.cursor = tail if from_ < tail else channel_since(
             channel, from_, head, <uint32_t> shard.now_ms, channel.lag_ms)

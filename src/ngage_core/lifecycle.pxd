@@ -11,8 +11,9 @@ from libc.string cimport memcpy, memset
 from ngage_core.atomic cimport ng_add, ng_load, ng_store_pointer, ng_sub
 from ngage_core.channel cimport Channel
 from ngage_core.conn cimport (
-    CONN_DOOMED, CONN_FREE, CONN_HEAD, F_BLOCKED, F_PEER_DONE, F_PAUSED, F_QUEUED, F_RESUME,
-    F_SHARED_DEFLATE, NONE, Conn, ConnCold, is_websocket, slab_give, slab_take,
+    CONN_DOOMED, CONN_FREE, CONN_HEAD, CONN_OPEN, F_BLOCKED, F_PEER_DONE, F_PAUSED, F_QUEUED,
+    F_RESUME, F_SHARED_DEFLATE, NONE, Conn, ConnCold, handle_generation, handle_index, is_websocket,
+    slab_give, slab_take,
 )
 from ngage_core.identity cimport NO_IDENTITY, Identity, identity_give, identity_take
 from ngage_core.limits cimport PING_STEP_TICKS, SUBSCRIPTIONS_PER_CONNECTION, WHEEL_TICK_MS
@@ -43,6 +44,12 @@ cdef inline uint64_t ping_interval_ms(const Shard *shard) noexcept nogil:
     if interval == 0 or pings_per_second == 0:
         return interval
     return max(interval, clients * 1000 // pings_per_second)
+
+
+cdef inline uint64_t spread_ms(uint32_t index, uint64_t interval_ms) noexcept nogil:
+    """A part of an interval, for each connection another: whoever joins at one moment is not pinged
+    at one, but at the rate that is meant for so many."""
+    return <uint64_t> index * <uint64_t> 2654435761 % 1024 * interval_ms // 1024
 
 
 cdef inline void set_ping_deadline(Shard *shard, uint32_t index, uint64_t in_ms) noexcept nogil:
@@ -101,6 +108,14 @@ cdef inline uint32_t conn_open(
     return index
 
 
+cdef inline bint find_open(const Shard *shard, uint64_t handle, uint32_t *index) noexcept nogil:
+    """The slot of an open WebSocket, if the same client is still in it."""
+    index[0] = handle_index(handle)
+    return (index[0] < shard.slab.touched
+            and shard.slab.conns[index[0]].state == CONN_OPEN
+            and shard.slab.conns[index[0]].generation == handle_generation(handle))
+
+
 # Who it is, and whether it counts as a viewer of a channel.
 
 cdef inline Identity *identity_of(Shard *shard, uint32_t index) noexcept nogil:
@@ -141,9 +156,13 @@ cdef inline void forget_identity(Shard *shard, uint32_t index) noexcept nogil:
 cdef inline void count_viewer(
     Shard *shard, uint32_t index, Channel *log, bint joins
 ) noexcept nogil:
-    """Somebody joins a counted channel, or leaves it. A monitor is a voter of number 0."""
+    """Somebody joins a counted channel, or leaves it. A monitor is a voter of number 0. NULL: it is
+    not counted."""
     cdef Identity *identity = identity_of(shard, index)
-    cdef uint64_t *counted = &log.unnamed
+    cdef uint64_t *counted
+    if log == NULL:
+        return
+    counted = &log.unnamed
     if identity != NULL and identity.voter == 0:
         counted = &log.monitors
     elif identity != NULL:
@@ -203,8 +222,7 @@ cdef inline Subscription *subscribe(Shard *shard, uint32_t index, Channel *chann
     subscription.next = conn.subscription
     conn.subscription = item
     shard.counters.subscriptions += 1
-    if channel.viewers != NULL:
-        count_viewer(shard, index, channel.viewers, True)
+    count_viewer(shard, index, channel.viewers, True)
     return subscription
 
 
@@ -221,8 +239,7 @@ cdef inline uint32_t subscription_to(
 cdef inline void end_subscription(Shard *shard, uint32_t index, uint32_t item) noexcept nogil:
     """Taken off the channel; the caller takes it off the connection's list."""
     cdef Members *members = shard.members[shard.subscriptions.items[item].channel]
-    if members.view.viewers != NULL:
-        count_viewer(shard, index, members.view.viewers, False)
+    count_viewer(shard, index, members.view.viewers, False)
     members_leave(members, &shard.subscriptions, item)
     subscription_give(&shard.subscriptions, item)
     shard.counters.subscriptions -= 1

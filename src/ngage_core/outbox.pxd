@@ -18,6 +18,7 @@ cdef struct Chunk:
     uint8_t *data
     uint32_t bytes
     uint32_t sent
+    uint32_t cost  # of memory; if others hold the payload anyway, that of the chunk alone
     bint pong
 
 
@@ -26,18 +27,22 @@ cdef struct Outbox:
     Chunk *first
     Chunk *last
     uint64_t bytes  # of unsent chunks
+    uint64_t cost  # theirs; over OUTBOX_BYTES_MAX the client is slow
     uint32_t control_bytes  # of unsent pongs among them
 
 
-cdef inline void outbox_link(Outbox *outbox, Chunk *chunk) noexcept nogil:
+cdef inline void outbox_link(Outbox *outbox, Chunk *chunk, uint32_t held) noexcept nogil:
+    """`held`: how many of its bytes are no cost."""
     chunk.next = NULL
     chunk.sent = 0
+    chunk.cost = <uint32_t> sizeof(Chunk) + chunk.bytes - held
     if outbox.last == NULL:
         outbox.first = chunk
     else:
         outbox.last.next = chunk
     outbox.last = chunk
     outbox.bytes += chunk.bytes
+    outbox.cost += chunk.cost
 
 
 cdef inline uint8_t *outbox_room(Outbox *outbox, size_t size) noexcept nogil:
@@ -49,14 +54,15 @@ cdef inline uint8_t *outbox_room(Outbox *outbox, size_t size) noexcept nogil:
     chunk.data = <uint8_t *> chunk + sizeof(Chunk)
     chunk.bytes = <uint32_t> size
     chunk.pong = False
-    outbox_link(outbox, chunk)
+    outbox_link(outbox, chunk, 0)
     return chunk.data
 
 
 cdef inline bint outbox_share(
-    Outbox *outbox, Payload *payload, uint8_t *data, uint32_t size
+    Outbox *outbox, Payload *payload, uint8_t *data, uint32_t size, bint held
 ) noexcept nogil:
-    """Append `size` bytes at `data` in a payload, taking over one reference. False: no memory."""
+    """Append `size` bytes at `data` in a payload, taking over one reference. `held`: others have
+    it too. False: no memory."""
     cdef Chunk *chunk = <Chunk *> malloc(sizeof(Chunk))
     if chunk == NULL:
         return False
@@ -64,7 +70,7 @@ cdef inline bint outbox_share(
     chunk.data = data
     chunk.bytes = size
     chunk.pong = False
-    outbox_link(outbox, chunk)
+    outbox_link(outbox, chunk, size if held else 0)
     return True
 
 
@@ -101,6 +107,7 @@ cdef inline void outbox_drop_first(Outbox *outbox) noexcept nogil:
     if outbox.first == NULL:
         outbox.last = NULL
     outbox.bytes -= chunk.bytes
+    outbox.cost -= chunk.cost
     if chunk.pong:
         outbox.control_bytes -= chunk.bytes
     if chunk.payload != NULL:

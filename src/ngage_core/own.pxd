@@ -6,11 +6,11 @@ doomed: it could not be told what it must be told.
 
 from libc.stdint cimport uint32_t, uint8_t
 
-from ngage_core.codes cimport OP_CLOSE
+from ngage_core.codes cimport CLOSE_SLOW, OP_CLOSE
 from ngage_core.conn cimport CONN_CLOSING, CONN_OPEN, Conn
 from ngage_core.frame cimport FIN
 from ngage_core.lifecycle cimport doom, queue_write, set_deadline, unsubscribe_all
-from ngage_core.limits cimport CLOSE_REASON_BYTES_MAX
+from ngage_core.limits cimport CLOSE_REASON_BYTES_MAX, OUTBOX_BYTES_MAX
 from ngage_core.outbox cimport Outbox, outbox_room, outbox_share
 from ngage_core.payload cimport Payload, payload_plain, payload_release
 from ngage_core.shard cimport Shard, take_outbox
@@ -34,12 +34,13 @@ cdef inline uint8_t *own_room(Shard *shard, uint32_t index, size_t size) noexcep
 
 
 cdef inline bint own_share(
-    Shard *shard, uint32_t index, Payload *payload, uint32_t first, uint32_t size
+    Shard *shard, uint32_t index, Payload *payload, uint32_t first, uint32_t size, bint held
 ) noexcept nogil:
     """The same with `size` bytes of a shared payload from `first` on; its reference is taken over.
-    """
+    `held`: the log or the path table has it too, so that it is no cost of this connection."""
     cdef Outbox *outbox = outbox_of(shard, &shard.slab.conns[index])
-    if outbox == NULL or not outbox_share(outbox, payload, payload_plain(payload) + first, size):
+    if outbox == NULL or not outbox_share(
+            outbox, payload, payload_plain(payload) + first, size, held):
         payload_release(payload)
         doom(shard, index)
         return False
@@ -70,3 +71,13 @@ cdef inline void begin_close(
     conn.state = CONN_CLOSING
     unsubscribe_all(shard, index)
     set_deadline(shard, index, shard.hub.options.close_timeout_ms)
+
+
+cdef inline bint is_too_slow(Shard *shard, uint32_t index, size_t size) noexcept nogil:
+    """Whether `size` bytes more are over what may wait for one client; then it is closed."""
+    cdef Outbox *outbox = shard.slab.conns[index].outbox
+    if outbox == NULL or outbox.cost + size <= OUTBOX_BYTES_MAX:
+        return False
+    shard.counters.slow_closed += 1
+    begin_close(shard, index, CLOSE_SLOW, <const uint8_t *> b"slow", 4)
+    return True

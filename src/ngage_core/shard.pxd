@@ -265,6 +265,7 @@ cdef inline Outbox *take_outbox(Shard *shard) noexcept nogil:
     outbox.first = NULL
     outbox.last = NULL
     outbox.bytes = 0
+    outbox.cost = 0
     outbox.control_bytes = 0
     shard.counters.outboxes += 1
     return outbox

@@ -1,86 +1,22 @@
 """What the core does for clients of the client protocol, on an engine of its own.
 
-The control plane is the test: it answers through the engine, so that nothing but the core is tried.
+What happens by time or by slowness is in test_client_bounds.py.
 """
 
-import json
 import struct
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from ngage_core import engine as core
 from tests.helpers.raw import Raw
-from tests.helpers.tickets import SECRET, ticket
+from tests.helpers.speaking import Client, Server, subscribe
+from tests.helpers.tickets import ticket
 from tests.helpers.wait import wait_until
 from tests.oracle.frames import BINARY, TEXT, client_frame
 
-PING_MS = 1000  # the least there is
-PONG_MS = 300
 RECOVERED_MAX = core.limits()["recovered_max"]
-
-
-class Server:
-    """An engine with a counted channel and its log of pushes."""
-
-    def __init__(self) -> None:
-        self.engine = core.Engine(
-            host="127.0.0.1",
-            port=0,
-            shards=1,
-            connections_per_shard=64,
-            client_ping_ms=PING_MS,
-            pong_timeout_ms=PONG_MS,
-            close_timeout_ms=50,
-            reactions_per_second=150,
-        )
-        self.engine.set_ticket_key(SECRET)
-        self.channel = self.engine.channel(
-            "chat", lag=core.LAG_RING, ring_frames=1024, ring_bytes=1 << 20, counted=True
-        )
-        self.pushes = self.engine.push_log(self.channel, [])
-        self.engine.speak(True)
-        self.address = self.engine.start()
-
-    def publish(self, number: int) -> None:
-        data = b'{"n":%d}' % number
-        self.engine.publish(self.channel, data, TEXT, fields=b'"data":' + data)
-
-    def events(self, count: int = 1) -> list[tuple[int, int, int, bytes, str, bytes | None]]:
-        found: list[tuple[int, int, int, bytes, str, bytes | None]] = []
-
-        def enough() -> bool:
-            found.extend(self.engine.events())
-            return len(found) >= count
-
-        wait_until(enough, f"{count} messages")
-        return found
-
-    def counter(self, name: str) -> int:
-        return self.engine.counters()[name]
-
-
-class Client(Raw):
-    """One that speaks the protocol, or is about to."""
-
-    handle = 0
-
-    def join(self, server: Server, voter: int = 7, expires: int = 0, about: bytes = b"me") -> None:
-        self.upgrade("/connection/websocket")
-        self.say({"id": 1, "connect": {}})
-        ((self.handle, _, _, data, _, identity),) = server.events()
-        assert (json.loads(data), identity) == ({"id": 1, "connect": {}}, b"")
-        assert server.engine.identify(self.handle, voter, expires, about)
-
-    def say(self, command: object) -> None:
-        self.send(client_frame(json.dumps(command).encode(), TEXT))
-
-    def hear(self) -> Any:
-        frame = self.read_frame()
-        assert frame.opcode == TEXT
-        return json.loads(frame.data)
 
 
 @pytest.fixture
@@ -94,13 +30,6 @@ def server() -> Iterator[Server]:
 def client(server: Server) -> Iterator[Client]:
     with Client(server.address) as client:
         yield client
-
-
-def subscribe(
-    server: Server, client: Client, first: int, *, recovers: bool = False, id: int = 2
-) -> None:
-    result = b'"epoch":"e"'
-    assert server.engine.subscribe(client.handle, server.pushes, id, first, result, recovers)
 
 
 def test_the_endpoint_is_there_when_somebody_speaks(server: Server, client: Client) -> None:

@@ -375,6 +375,7 @@ def _make_engine(settings: Settings, plan: Plan, backend: str) -> core.Engine:
             address_connects_per_second=settings.address_connects_per_second,
             address_connects_burst=settings.address_connects_burst,
             reactions_per_second=settings.reactions_per_second,
+            votes_per_second=settings.votes_per_second,
             ping_interval_ms=_milliseconds(settings.ping_interval_seconds),
             pings_per_second=settings.pings_per_second,
             pong_timeout_ms=_milliseconds(settings.pong_timeout_seconds),

@@ -47,6 +47,7 @@ class Engine(Channels):
         echo: bool = False,
         client_ping_ms: int = 25000,
         reactions_per_second: int = 20,
+        votes_per_second: int = 20,
         connects_per_second: int = 0,
         address_connects_per_second: int = 0,
         address_connects_burst: int = 200,

@@ -29,6 +29,7 @@ cdef struct Options:
     bint echo
     uint64_t client_ping_ms
     uint32_t reactions_per_second
+    uint32_t votes_per_second
     uint32_t connects_per_second  # of all shards; 0: any
     uint32_t address_connects_per_second  # 0: any
     uint32_t address_connects_burst

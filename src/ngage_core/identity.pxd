@@ -4,7 +4,8 @@ The voter is what votes and the viewer count go by; what else the control plane 
 bytes to the core, kept for it and handed back with each of the client's messages.
 """
 
-from libc.stdint cimport uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
+from libc.string cimport memset
 
 from ngage_core.payload cimport Payload, payload_release
 from ngage_core.platform cimport NG_ASSERT_STATIC
@@ -17,8 +18,9 @@ cdef struct Identity:
     uint64_t voter
     Payload *about  # the control plane's; NULL: nothing
     uint32_t expires_s  # Unix time; 0: never. Doubles as the free list
-    uint16_t react_second  # modulo 2**16
-    uint16_t react_count  # reactions in it
+    uint8_t second  # modulo 2**8
+    uint8_t votes  # in it
+    uint16_t reactions  # in it
 
 
 cdef struct Identities:
@@ -40,6 +42,8 @@ cdef inline uint32_t identity_take(Identities *all) noexcept nogil:
     elif all.touched < all.capacity:
         all.touched += 1
         item = all.touched
+    if item != <uint32_t> NO_IDENTITY:
+        memset(&all.items[item], 0, sizeof(Identity))
     return item
 
 

@@ -25,6 +25,7 @@ _NUMBERS = {
     "http_idle_timeout_ms": (30000, 1, 3600000),
     "client_ping_ms": (25000, 0, 3600000),
     "reactions_per_second": (20, 0, 65535),
+    "votes_per_second": (20, 1, 255),
     "connects_per_second": (0, 0, 10000000),
     "address_connects_per_second": (0, 0, 1000000),
     "address_connects_burst": (200, 1, 1000000),
@@ -66,6 +67,7 @@ cdef int read_options(Options *options, dict given) except -1:
     options.http_idle_timeout_ms = number["http_idle_timeout_ms"]
     options.client_ping_ms = number["client_ping_ms"]
     options.reactions_per_second = <uint32_t> number["reactions_per_second"]
+    options.votes_per_second = <uint32_t> number["votes_per_second"]
     options.connects_per_second = <uint32_t> number["connects_per_second"]
     options.address_connects_per_second = <uint32_t> number["address_connects_per_second"]
     options.address_connects_burst = <uint32_t> number["address_connects_burst"]

@@ -11,14 +11,14 @@ from libc.string cimport memset
 
 from ngage_core.atomic cimport ng_peek, ng_store
 from ngage_core.codes cimport OP_BINARY
-from ngage_core.conn cimport CONN_OPEN, conn_handle, handle_generation, handle_index
+from ngage_core.conn cimport conn_handle
 from ngage_core.frame cimport FIN
 from ngage_core.identity cimport Identity
 from ngage_core.limits cimport (
     REACTION_EVENTS_MAX, REACTION_KINDS_MAX, REACTIONS_PER_MESSAGE_MAX, VOTE_ANSWERS_PER_TURN,
 )
-from ngage_core.lifecycle cimport identity_of
-from ngage_core.own cimport own_room
+from ngage_core.lifecycle cimport find_open, identity_of
+from ngage_core.own cimport is_too_slow, own_room
 from ngage_core.shard cimport Shard
 from ngage_core.vote cimport (
     VOTE_BUSY, Vote, VoteAck, ack_pop, ack_waiting, vote_push, vote_room, votes_received_ms,
@@ -46,12 +46,24 @@ cdef inline void word_to(uint8_t *data, uint32_t word) noexcept nogil:
         data[i] = <uint8_t> (word >> 8 * i)
 
 
+cdef inline void note_second(const Shard *shard, Identity *identity) noexcept nogil:
+    """What a viewer may do is counted by the second."""
+    cdef uint8_t second = <uint8_t> (shard.now_ms // 1000)
+    if identity.second != second:
+        identity.second = second
+        identity.votes = 0
+        identity.reactions = 0
+
+
 # Votes.
 
 cdef inline void answer_vote(
     Shard *shard, uint32_t index, uint8_t status, uint32_t poll, uint32_t seq
 ) noexcept nogil:
-    cdef uint8_t *room = own_room(shard, index, 2 + VOTE_ANSWER_BYTES)
+    cdef uint8_t *room
+    if is_too_slow(shard, index, 2 + VOTE_ANSWER_BYTES):
+        return
+    room = own_room(shard, index, 2 + VOTE_ANSWER_BYTES)
     if room == NULL:
         return
     room[0] = FIN | OP_BINARY
@@ -64,14 +76,23 @@ cdef inline void answer_vote(
     word_to(room + 10, seq)
 
 
+cdef inline bint over_votes(const Shard *shard, Identity *identity) noexcept nogil:
+    """Count one; whether that is more than one may."""
+    note_second(shard, identity)
+    if identity.votes >= shard.hub.options.votes_per_second:
+        return True
+    identity.votes += 1
+    return False
+
+
 cdef inline void vote(
-    Shard *shard, uint32_t index, const Identity *identity, const uint8_t *data
+    Shard *shard, uint32_t index, Identity *identity, const uint8_t *data
 ) noexcept nogil:
     cdef Vote given
     memset(&given, 0, sizeof(Vote))
     given.poll = word_at(data + 4)
     given.seq = word_at(data + 8)
-    if vote_room(shard.votes_port) == 0:
+    if over_votes(shard, identity) or vote_room(shard.votes_port) == 0:
         answer_vote(shard, index, VOTE_BUSY, given.poll, given.seq)
         return
     given.client = conn_handle(shard.number, shard.slab.conns[index].generation, index)
@@ -91,9 +112,7 @@ cdef inline void answer_votes(Shard *shard) noexcept nogil:
     while ack_waiting(shard.votes_port) and done < VOTE_ANSWERS_PER_TURN:
         ack_pop(shard.votes_port, &ack)
         done += 1
-        index = handle_index(ack.client)
-        if (shard.slab.conns[index].state == CONN_OPEN
-                and shard.slab.conns[index].generation == handle_generation(ack.client)):
+        if find_open(shard, ack.client, &index):
             answer_vote(shard, index, ack.status, ack.poll, ack.seq)
 
 
@@ -102,14 +121,11 @@ cdef inline void answer_votes(Shard *shard) noexcept nogil:
 cdef inline bint over_reactions(
     const Shard *shard, Identity *identity, uint32_t count
 ) noexcept nogil:
-    """Count them in the viewer's current second; whether that is more than one may."""
-    cdef uint16_t second = <uint16_t> (shard.now_ms // 1000)
-    if identity.react_second != second:
-        identity.react_second = second
-        identity.react_count = 0
-    if identity.react_count + count > shard.hub.options.reactions_per_second:
+    """Count them; whether that is more than one may."""
+    note_second(shard, identity)
+    if identity.reactions + count > shard.hub.options.reactions_per_second:
         return True
-    identity.react_count += <uint16_t> count
+    identity.reactions += <uint16_t> count
     return False
 
 

@@ -1,6 +1,7 @@
 """What the core does with clients of the client protocol that are late, slow or silent."""
 
 import json
+import struct
 import time
 from collections.abc import Callable, Iterator
 
@@ -9,8 +10,9 @@ import pytest
 from ngage_core import engine as core
 from tests.helpers.raw import Raw
 from tests.helpers.speaking import PING_MS, Client, Server, subscribe
+from tests.helpers.tickets import ticket
 from tests.helpers.wait import wait_until
-from tests.oracle.frames import TEXT, client_frame
+from tests.oracle.frames import BINARY, TEXT, client_frame
 
 Serve = Callable[..., Server]
 
@@ -137,6 +139,21 @@ def test_who_is_lapped_is_told_to_come_back(serve: Serve) -> None:
         assert offsets == list(range(1, len(offsets) + 1))
         assert int.from_bytes(frame.data[:2], "big") == 3010
     assert server.counter("slow_closed") == 1
+
+
+# Reactions
+
+
+def test_the_next_to_have_a_record_begins_anew(serve: Serve) -> None:
+    server = serve(reactions_per_second=100)
+    react = client_frame(struct.pack("<BBHI", 17, 0, 100, 1), BINARY)
+    for voter in range(1, 6):
+        with Raw(server.address) as client:
+            client.upgrade(f"/ws/chat?ticket={ticket(voter)}")
+            client.send(react)
+            client.ping()
+        wait_until(lambda: server.counter("websockets") == 0, "the leave")
+    assert server.engine.reactions(1)[0] == 500
 
 
 # How many may come

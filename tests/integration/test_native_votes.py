@@ -15,13 +15,23 @@ from tests.oracle.frames import BINARY, client_frame
 
 POLL = 7
 ACCEPTED, DUPLICATE, CLOSED, NO_POLL, NO_CHOICE, BANNED = range(6)
+BUSY = 9
+PER_SECOND = 20  # the default
 SHARDS = 2
 
 
 class Room:
     def __init__(self, journal: Path) -> None:
         self.votes = Votes(SHARDS + 1)
-        self.engine = core.Engine(host="127.0.0.1", port=0, shards=SHARDS, connections_per_shard=64)
+        self.engine = core.Engine(
+            host="127.0.0.1",
+            port=0,
+            shards=SHARDS,
+            connections_per_shard=64,
+            inbound_messages_per_second=60000,
+            inbound_bytes_per_second=1 << 30,
+            send_buffer_bytes=8192,
+        )
         self.engine.set_ticket_key(SECRET)
         self.engine.channel("stage", lag=core.LAG_LATEST, ring_frames=2, ring_bytes=1 << 16)
         self.engine.count_votes(self.votes)
@@ -72,6 +82,29 @@ def test_a_voter_counts_once_from_wherever_it_votes(room: Room) -> None:
     assert room.votes.tally(POLL) == ((1, 1, 0), 2)
     for client in clients:
         client.socket.close()
+
+
+def test_votes_over_the_rate_are_told_to_wait(room: Room) -> None:
+    with Raw(room.address) as client:
+        client.upgrade(f"/ws/stage?ticket={ticket(1)}")
+        client.send(b"".join(vote(seq, 1) for seq in range(1, 101)))
+        answers = [read_answer(client) for _ in range(100)]
+        busy = [seq for status, _, seq in answers if status == BUSY]
+        assert len(busy) >= 100 - 2 * PER_SECOND  # the clock may come to the next second meanwhile
+        assert {status for status, _, _ in answers} == {ACCEPTED, BUSY}
+        assert sorted(seq for _, _, seq in answers) == list(range(1, 101))
+
+
+def test_who_reads_no_answers_is_closed(room: Room) -> None:
+    with Raw(room.address, receive_bytes=4096) as client:
+        client.upgrade(f"/ws/stage?ticket={ticket(1)}")
+        votes = b"".join(vote(seq, 1) for seq in range(1, 301))
+
+        def closed() -> bool:
+            client.send(votes)
+            return room.engine.counters()["slow_closed"] == 1
+
+        wait_until(closed, "the close")
 
 
 def test_who_leaves_before_the_answer_has_voted_all_the_same(room: Room) -> None:

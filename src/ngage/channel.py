@@ -118,7 +118,8 @@ class Channel:
     def viewers(self) -> tuple[int, int]:
         """Connections and unique viewers of a counted channel, monitors left out; O(1).
 
-        A viewer who says who it is counts once, any other once for each connection.
+        A viewer who says who it is counts once, any other once for each connection. The rungs of a
+        ladder have theirs together.
         """
         return self._engine.viewers(self._number)
 

@@ -16,5 +16,6 @@ cdef class Channels:
     cdef uint32_t next_number(self) except? 0xFFFFFFFF
     cdef void number(self, Channel *channel) noexcept
     cdef Channel *channel_numbered(self, uint64_t number) except NULL
+    cdef int count_as(self, tuple rungs) except -1
     cdef Payload *encode(self, bytes data, int opcode, bint deflate) except NULL
     cdef Payload *encode_push(self, Channel *pushes, bytes fields) except NULL

@@ -193,6 +193,8 @@ cdef class Channels:
                     rung.above != NULL or rung.below != NULL or above.below != NULL):
                 raise ValueError(f"channel {number}: in another place of a ladder already")
             above = rung
+        if rungs:
+            self.count_as(rungs)
         above = NULL
         for place, number in enumerate(rungs):
             rung = self.channel_numbered(number)
@@ -202,6 +204,23 @@ cdef class Channels:
             if above != NULL:
                 ng_store_pointer(<void **> &above.below, rung)
             above = rung
+
+    cdef int count_as(self, tuple rungs) except -1:
+        """Who is on a rung is counted with the highest, wherever it is moved. A rung that has
+        members already stays as it is: who was counted in a place leaves it there."""
+        cdef Channel *viewers = self.channel_numbered(rungs[0]).viewers
+        cdef Channel *rung
+        cdef uint32_t i
+        for number in rungs[1:]:
+            rung = self.channel_numbered(number)
+            if count_subscribers(&self.control, rung):
+                continue
+            ng_store_pointer(<void **> &rung.viewers, viewers)
+            for i in range(rung.view_count):
+                ng_store_pointer(<void **> &rung.views[i].viewers, viewers)
+            if rung.pushes != NULL:
+                ng_store_pointer(<void **> &rung.pushes.viewers, viewers)
+        return 0
 
     cdef Payload *encode(self, bytes data, int opcode, bint deflate) except NULL:
         """The frame in every variant that somebody here could be sent."""
@@ -266,6 +285,8 @@ cdef class Channels:
 
     def viewers(self, uint64_t channel):
         cdef Channel *log = self.channel_numbered(channel).log
+        if log.viewers != NULL:
+            log = log.viewers
         cdef uint64_t unnamed = ng_load(&log.unnamed)
         cdef uint64_t monitors = ng_load(&log.monitors), members = count_subscribers(
             &self.control, log)

@@ -16,7 +16,7 @@ from libc.string cimport memcmp
 from ngage_core.atomic cimport ng_load, ng_load_pointer
 from ngage_core.channel cimport Channel
 from ngage_core.conn cimport NONE
-from ngage_core.lifecycle cimport members_of
+from ngage_core.lifecycle cimport count_viewer, members_of
 from ngage_core.limits cimport CALM_MS, PATIENCE_MAX, RUNGS_MAX, TRIAL_MS
 from ngage_core.members cimport (
     S_ASKED, S_CEILING_SHIFT, S_FIELD, S_LATE_SHIFT, S_PASSED, S_PATIENCE_SHIFT, S_RAISED, S_WAITS,
@@ -138,6 +138,9 @@ cdef inline bint change_rung(
     else:
         subscription.preamble_seen = 0
     note_change(shard, subscription, rung.rung < old.view.rung)
+    if rung.viewers != old.view.viewers:
+        count_viewer(shard, subscription.conn, old.view.viewers, False)
+        count_viewer(shard, subscription.conn, rung.viewers, True)
     members_leave(old, &shard.subscriptions, item)
     members_join(members, &shard.subscriptions, item)
     subscription.channel = <uint16_t> rung.id

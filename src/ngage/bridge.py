@@ -13,7 +13,6 @@ import re
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 
 from ngage.capacity import Plan, plan_shards, read_host
@@ -26,6 +25,7 @@ from ngage.errors import (
     StartError,
 )
 from ngage.events import ClientMessage, Message
+from ngage.inbox import Inbox
 from ngage.options import split_address
 from ngage.settings import ChannelOptions, Settings
 
@@ -47,9 +47,6 @@ REFUSALS = {
 
 # Until a shard that had no room for a command is asked again.
 LATE_SECONDS = 0.001
-
-# Messages one reader may be behind; what comes on top is dropped and counted.
-INBOX_MESSAGES_MAX = 65536
 
 CLIENT = re.compile(r"[0-9a-f]{16}")
 
@@ -92,7 +89,7 @@ class Bridge:
         self._address = settings.listen
         self._limits = limits
         self._names: dict[int, str] = {}
-        self._inboxes: set[_Inbox] = set()
+        self._inboxes: set[Inbox] = set()
         self._running = False
         self._listener: Callable[[list[ClientMessage]], None] | None = None
         self._late: deque[Callable[[], bool]] = deque()
@@ -203,7 +200,7 @@ class Bridge:
         """Messages of all clients from now on; the core queues them while anybody reads."""
         if not self._running:
             return
-        inbox = _Inbox()
+        inbox = Inbox()
         self._inboxes.add(inbox)
         self.engine.deliver_messages(True)
         try:
@@ -268,35 +265,6 @@ class Bridge:
             self._listener(spoken)
         for inbox in self._inboxes:
             self.dropped_messages += inbox.put(batch)
-
-
-class _Inbox:
-    """What one reader has not read yet."""
-
-    def __init__(self) -> None:
-        self._pending: deque[Message] = deque()
-        self._arrived = asyncio.Event()
-        self._ended = False
-
-    def put(self, batch: list[Message]) -> int:
-        """Append a batch as far as there is room; returns how many messages were dropped."""
-        room = INBOX_MESSAGES_MAX - len(self._pending)
-        self._pending.extend(islice(batch, room))
-        self._arrived.set()
-        return max(0, len(batch) - room)
-
-    def end(self) -> None:
-        """What is pending can still be taken, then take() returns nothing."""
-        self._ended = True
-        self._arrived.set()
-
-    async def take(self) -> deque[Message]:
-        """Everything pending, waiting for something; empty once the inbox has ended."""
-        while not self._pending and not self._ended:
-            self._arrived.clear()
-            await self._arrived.wait()
-        pending, self._pending = self._pending, deque()
-        return pending
 
 
 def _is_done(command: Callable[[], bool]) -> bool:

@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 import ngage
-from ngage import bridge
+from ngage import inbox
 from tests.helpers.backends import BACKENDS
 from tests.helpers.raw import Raw
 from tests.helpers.wait import eventually
@@ -192,7 +192,7 @@ async def test_messages_end_with_the_edge() -> None:
 async def test_a_reader_that_is_behind_loses_what_comes_on_top(
     edge: ngage.Edge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bridge, "INBOX_MESSAGES_MAX", 4)
+    monkeypatch.setattr(inbox, "INBOX_MESSAGES_MAX", 4)
     edge.channel("stage")
     messages = aiter(edge.messages())
     waiting = asyncio.ensure_future(anext(messages))

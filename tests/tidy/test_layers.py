@@ -47,6 +47,7 @@ CORE_LAYERS = {
 CONTROL_LAYERS = {
     **dict.fromkeys(["errors", "events", "keys", "limits"], 1),
     **dict.fromkeys(["options", "pushes", "responses", "qr"], 1),
+    "inbox": 2,
     **dict.fromkeys(["checking", "settings", "tickets", "hostkeys", "identity"], 2),
     **dict.fromkeys(["logs", "capacity", "bridge"], 3),
     **dict.fromkeys(["channel", "clients"], 4),

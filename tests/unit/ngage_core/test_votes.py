@@ -1,7 +1,6 @@
 """The votes thread by tables: every status, every rule, and what a command waits for."""
 
 import asyncio
-import gc
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -398,11 +397,3 @@ def test_polls_there_may_be(tmp_path: Path) -> None:
         assert told(votes, Vote(1, 1, 1), poll=3) == [NO_POLL]
     finally:
         votes.stop()
-
-
-def test_votes_are_freed_with_whatever_leads_in_a_circle() -> None:
-    votes = Votes(1)
-    circle: list[Any] = [votes]
-    circle.append(circle)
-    del votes, circle
-    gc.collect()

@@ -199,6 +199,7 @@ async def test_an_upgrade_goes_on_with_an_open_poll(data: Path) -> None:
             await asyncio.to_thread(successors.upgrade)
             await one.socket.wait_closed()
             assert one.socket.close_code == 1012
+        assert await asyncio.to_thread(edge.wait) == 0  # until then it may take who comes, too
         async with viewer(edge, ticket) as one:
             assert await one.vote(poll, 1, 0) == "duplicate"
             assert await one.vote(poll, 2, 1) == "accepted"

@@ -129,6 +129,13 @@ class Swarm:
     def vote_bounds(self) -> VoteBounds:
         """What the tally may be, if nothing was counted after this."""
 
+    def audit(self, seqs: array[int], masks: array[int]) -> None:
+        """Hold the server's registers to what each fan has sent and was acknowledged.
+
+        By fan ("I"), seq 0 where there is none. Once voting is over; each that is wrong is a
+        violation of kind vote_lost or vote_doubled.
+        """
+
     def progress(self) -> dict[str, int]:
         """Counters summed over threads; cheap.
 

@@ -33,8 +33,8 @@ from ngage_core.swarm_fan cimport (
 from ngage_core.swarm_payload cimport pad
 from ngage_core.swarm_plan cimport EVERY_PERSONA, STIMULI_PENDING, THEN_LEAVE, Plan, Stimulus
 from ngage_core.swarm_squad cimport (
-    ORDER_CONNECT, ORDER_GIVE_UP, ORDER_RESET, ORDER_SETTLE, ORDER_STIMULI, ORDER_STOP,
-    ORDER_VOTES, Squad,
+    ORDER_AUDIT, ORDER_CONNECT, ORDER_GIVE_UP, ORDER_RESET, ORDER_SETTLE, ORDER_STIMULI,
+    ORDER_STOP, ORDER_VOTES, Squad,
 )
 from ngage_core.swarm_steps cimport ascending, persona_for
 from ngage_core.swarm_stream cimport CLOSE_CODE_END
@@ -315,6 +315,15 @@ cdef class Swarm:
             voters_most += bounds.voters_most
             pending += bounds.pending
         return Bounds(tuple(least), tuple(most), voters_least, voters_most, pending)
+
+    def audit(self, array seqs not None, array masks not None) -> None:
+        """Hold the server's registers, by fan, to what each fan has sent and was acknowledged."""
+        if any(of.typecode != "I" or len(of) != self.fans for of in (seqs, masks)):
+            raise ValueError('seqs, masks: array("I"), one number for each fan')
+        self.plan.audit.seqs = <const uint32_t *> seqs.data.as_uints
+        self.plan.audit.masks = <const uint32_t *> masks.data.as_uints
+        self.order(ORDER_AUDIT)
+        self._obeyed()
 
     def progress(self) -> dict[str, int]:
         """Counters of all squads, named as in swarm_fan.pxd; of `last_...` the largest. Cheap."""

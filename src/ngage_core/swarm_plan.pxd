@@ -113,6 +113,11 @@ cdef struct PollPlan:  # of the one poll there is
     char name[EVENT_BYTES_MAX]  # of the event; "": nobody chats
 
 
+cdef struct AuditPlan:  # for ORDER_AUDIT: what the server's registers hold, by fan; seq 0: none
+    const uint32_t *seqs
+    const uint32_t *masks
+
+
 cdef struct TicketPlan:
     const uint8_t *given  # TICKET_BYTES for each fan; NULL: signed here
     bint signed_here
@@ -181,6 +186,7 @@ cdef struct Plan:  # written before the threads start, but for the marked words
     Stimulus stimuli[STIMULI_PENDING]
     uint64_t stimuli_given
     LastOne last[TARGETS_MAX]
+    AuditPlan audit
 
 
 cdef struct Reply:

@@ -1,6 +1,6 @@
 """What a fan says when it enters a step: votes, reactions, and what cheaters try."""
 
-from libc.stdint cimport uint32_t, uint8_t
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from libc.string cimport memset
 
 from ngage_core.swarm_connection cimport fan_drop, launch, read_for, send_reply
@@ -10,7 +10,7 @@ from ngage_core.swarm_plan cimport (
 )
 from ngage_core.swarm_squad cimport Squad, index_of, schedule
 from ngage_core.swarm_votes cimport (
-    VoteBounds, add_bounds, chat, cheat, react, vote_again, vote_anew,
+    VoteBounds, add_bounds, audit, chat, cheat, react, vote_again, vote_anew,
 )
 
 
@@ -52,7 +52,17 @@ cdef inline void speak(Squad *squad, Fan *fan, const StepPlan *step) noexcept no
     send_reply(squad, fan)
 
 
-# What the tally may be
+# What the tally may be, and the registers
+
+cdef inline void audit_votes(Squad *squad) noexcept nogil:
+    cdef uint64_t number
+    cdef uint32_t i
+    squad.reading.now_ns = squad.now_ns
+    for i in range(squad.fan_count):
+        read_for(squad, i)
+        number = squad.reading.fan_number
+        audit(&squad.reading, &squad.fans[i], squad.plan.audit.seqs[number],
+              squad.plan.audit.masks[number])
 
 cdef inline void bound_votes(Squad *squad) noexcept nogil:
     cdef VoteBounds *bounds = &squad.bounds

@@ -31,6 +31,7 @@ cdef enum Order:
     ORDER_GIVE_UP = 16
     ORDER_STOP = 32
     ORDER_VOTES = 64
+    ORDER_AUDIT = 128
 
 
 cdef struct Squad:

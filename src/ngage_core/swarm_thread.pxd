@@ -12,10 +12,10 @@ from ngage_core.histogram cimport BUCKETS
 from ngage_core.swarm_connection cimport fan_event
 from ngage_core.swarm_fan cimport FAN_CONNECTING, FAN_LEAVING, Fan, Tally
 from ngage_core.swarm_squad cimport (
-    ORDER_CONNECT, ORDER_GIVE_UP, ORDER_RESET, ORDER_SETTLE, ORDER_STIMULI, ORDER_STOP,
-    ORDER_VOTES, SQUAD_EVENTS, STEP_TICK_NS, Squad,
+    ORDER_AUDIT, ORDER_CONNECT, ORDER_GIVE_UP, ORDER_RESET, ORDER_SETTLE, ORDER_STIMULI,
+    ORDER_STOP, ORDER_VOTES, SQUAD_EVENTS, STEP_TICK_NS, Squad,
 )
-from ngage_core.swarm_speech cimport bound_votes
+from ngage_core.swarm_speech cimport audit_votes, bound_votes
 from ngage_core.swarm_steps cimport (
     beat, launch_some, let_return, patience_ms, settle, take_stimuli, turn_wheel,
 )
@@ -105,6 +105,8 @@ cdef inline void obey(Squad *squad) noexcept nogil:
         settle(squad, (orders & ORDER_GIVE_UP) != 0)
     if orders & ORDER_VOTES:
         bound_votes(squad)
+    if orders & ORDER_AUDIT:
+        audit_votes(squad)
     if orders & ORDER_STOP:
         squad.stopping = True
         return

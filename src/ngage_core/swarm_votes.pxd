@@ -14,8 +14,8 @@ from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from ngage_core.atomic cimport ng_load, ng_peek
 from ngage_core.histogram cimport bucket_of
 from ngage_core.swarm_fan cimport (
-    FAN_OPEN, GUISE_HONEST, GUISE_NOBODY, VIOLATION_ACK, VIOLATION_FORBIDDEN, Fan, FanVotes, Tally,
-    count,
+    FAN_OPEN, GUISE_HONEST, GUISE_NOBODY, VIOLATION_ACK, VIOLATION_FORBIDDEN,
+    VIOLATION_VOTE_DOUBLED, VIOLATION_VOTE_LOST, Fan, FanVotes, Tally, count,
 )
 from ngage_core.swarm_oracle cimport violate
 from ngage_core.swarm_plan cimport (
@@ -237,19 +237,41 @@ cdef inline void note_refusal(Reading *reading, uint32_t seq) noexcept nogil:
 
 # What the tally may be.
 
+cdef inline uint32_t newest_that_may_count(const FanVotes *votes) noexcept nogil:
+    if votes.repeated <= votes.acked and votes.refused == votes.sent - votes.acked:
+        return votes.acked  # the rest was sent once, and refused
+    return votes.sent
+
+
 cdef inline uint32_t may_stand_for(
     const Plan *plan, const FanVotes *votes, uint64_t number
 ) noexcept nogil:
     """The choices that its register may hold in the end, as bits."""
-    cdef uint32_t last = votes.sent, seq, choice, found = 0
-    if votes.repeated <= votes.acked and votes.refused == votes.sent - votes.acked:
-        last = votes.acked  # the rest was sent once, and refused
-    for seq in range(max(votes.acked, <uint32_t> 1), last + 1):
+    cdef uint32_t seq, choice, found = 0
+    for seq in range(max(votes.acked, <uint32_t> 1), newest_that_may_count(votes) + 1):
         choice = choice_of(plan, number, seq)
         found |= <uint32_t> 1 << choice
         if votes.doubled:
             found |= <uint32_t> 1 << other_choice(plan, choice)
     return found
+
+
+cdef inline void audit(
+    Reading *reading, const Fan *fan, uint32_t seq, uint32_t mask
+) noexcept nogil:
+    """Its register holds what it may: an acknowledged vote or a later one, as it was sent."""
+    cdef const Plan *plan = reading.plan
+    cdef const FanVotes *votes = reading.votes
+    cdef uint32_t choice
+    if seq < votes.acked:
+        violate(reading, fan, VIOLATION_VOTE_LOST, votes.acked, seq)
+    elif seq > newest_that_may_count(votes):
+        violate(reading, fan, VIOLATION_VOTE_DOUBLED, newest_that_may_count(votes), seq)
+    elif seq:
+        choice = choice_of(plan, reading.fan_number, seq)
+        if mask != <uint32_t> 1 << choice and not (
+                votes.doubled and mask == <uint32_t> 1 << other_choice(plan, choice)):
+            violate(reading, fan, VIOLATION_VOTE_DOUBLED, seq, seq)
 
 
 cdef inline void add_bounds(

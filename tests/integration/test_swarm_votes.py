@@ -2,7 +2,8 @@
 
 import asyncio
 import base64
-from collections.abc import Iterator
+from array import array
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -173,6 +174,40 @@ async def test_reactions_go_to_the_event() -> None:
             await eventually(lambda: len(booth.reactions) == 80)
             assert {kind for kind, *_ in booth.reactions[40:]} == {0, 1, 2, 3, 4}
             assert swarm.progress()["reactions"] == 400
+
+
+# Registers
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda seq, mask: (seq, mask), None),
+        (lambda seq, mask: (0, 0), ("vote_lost", 3, 0)),
+        (lambda seq, mask: (2, mask), ("vote_lost", 3, 2)),
+        (lambda seq, mask: (4, mask), ("vote_doubled", 3, 4)),
+        (lambda seq, mask: (seq, mask ^ 3), ("vote_doubled", 3, 3)),
+    ],
+)
+async def test_each_register_is_held_to_what_its_fan_has_sent(
+    change: Callable[[int, int], tuple[int, int]], found: tuple[str, int, int] | None
+) -> None:
+    booth = Booth()
+    async with staged(booth.visit) as port:
+        with crowd(port, Step(Action.VOTE, 3), fans=5, threads=2) as swarm:
+            first = swarm.sign_tickets(SECRET, EXPIRES)
+            await asyncio.to_thread(swarm.connect, 10)
+            await enter(swarm, 1)
+            await reach(swarm, votes_acknowledged=15)
+            seqs, masks = array("I", bytes(20)), array("I", bytes(20))
+            for voter, (seq, mask) in booth.registers.items():
+                seqs[voter - first], masks[voter - first] = seq, mask
+            seqs[3], masks[3] = change(seqs[3], masks[3])
+            swarm.audit(seqs, masks)
+            told = [(one.kind, one.fan, one.expected, one.got) for one in swarm.violations()]
+            with pytest.raises(ValueError, match="one number for each fan"):
+                swarm.audit(seqs[1:], masks)
+    assert told == ([(found[0], 3, *found[1:])] if found else [])
 
 
 # Cheaters

@@ -5,11 +5,12 @@ every call takes a lock. Calls that wait for the crowd's threads take millisecon
 them in a thread.
 """
 
+import struct
 import threading
 import time
 from array import array
 from base64 import urlsafe_b64decode
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import unquote, urlsplit
 
 from ngage.errors import ScenarioError
@@ -23,6 +24,7 @@ __all__ = ["Crowd", "publication"]
 
 RAW_PREFIX = "/ws/"
 FLOORS = bucket_floors()
+VOTER = struct.Struct("<8xQ16x")  # of a ticket
 
 
 class Crowd:
@@ -47,6 +49,7 @@ class Crowd:
         except ValueError as error:
             raise ScenarioError(f"{scenario.name}: {error}") from error
         self._lock = threading.Lock()
+        self._fan_of: Callable[[int], int] = lambda voter: -1
         self.paths = self._swarm.channels
         self._channel_of = [self.paths.index(target.path) for target in targets]
         self.channels = [_channel(path) for path in self.paths]
@@ -88,13 +91,16 @@ class Crowd:
     def sign_tickets(self, secret: bytes, expires: int) -> None:
         """Every fan that shows tickets has one of its own, until this Unix second."""
         with self._lock:
-            self._swarm.sign_tickets(secret, expires)
+            first = self._swarm.sign_tickets(secret, expires)
+        self._fan_of = lambda voter: voter - first
 
     def hand_out(self, tickets: Sequence[str]) -> None:
         """One for each fan, as the server API gives them."""
         raw = b"".join(urlsafe_b64decode(ticket + "=") for ticket in tickets)
         with self._lock:
             self._swarm.hand_out(raw)
+        voters = {voter: fan for fan, (voter,) in enumerate(VOTER.iter_unpack(raw))}
+        self._fan_of = lambda voter: voters.get(voter, -1)
 
     def open_poll(
         self, number: int, choices: int, *, event: int, name: str, reactions: int
@@ -112,6 +118,23 @@ class Crowd:
         """What the tally may be, by what has been sent and acknowledged."""
         with self._lock:
             return self._swarm.vote_bounds()
+
+    def audit(self, registers: Iterable[tuple[int, int, int]]) -> int:
+        """Hold registers, (voter, seq, mask), to what their fans have sent, once all is counted.
+
+        Wrong ones are violations. How many are of voters that are no fans.
+        """
+        seqs, masks = (array("I", bytes(4 * self._swarm.fans)) for _ in range(2))
+        strangers = 0
+        for voter, seq, mask in registers:
+            fan = self._fan_of(voter)
+            if 0 <= fan < len(seqs):
+                seqs[fan], masks[fan] = seq, mask
+            else:
+                strangers += 1
+        with self._lock:
+            self._swarm.audit(seqs, masks)
+        return strangers
 
     @property
     def counters(self) -> dict[str, int]:

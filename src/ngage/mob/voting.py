@@ -95,7 +95,14 @@ class Voting:
             await asyncio.sleep(POLL_SECONDS)
         self._ledger.tally = found
         self._judge(found)
-        await asyncio.to_thread(self._host.end, keep=bool(found.lost or found.doubled))
+        registers = await asyncio.to_thread(self._host.registers)
+        strangers = await asyncio.to_thread(self._crowd.audit, registers) if registers else 0
+        if strangers:
+            self._violate("vote_doubled", f"{strangers} voters in the journal are none of the fans")
+        wrong = bool(found.lost or found.doubled or strangers)
+        await asyncio.to_thread(
+            self._host.end, keep=wrong or self._crowd.counters["violations"] > 0
+        )
 
     # Details
 

@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from ngage.errors import HostError
 from ngage.mob.measure.tallies import Tally
@@ -23,6 +23,14 @@ TICKET_SECONDS = 86_400
 LIVE, ENDED = "live", "ended"
 
 
+class Register(NamedTuple):
+    """The vote of a voter that counts; mask has a bit for each choice."""
+
+    voter: int
+    seq: int
+    mask: int
+
+
 class Opened(NamedTuple):
     """number: of the poll. event: of the event. tallies: the ws:// URL where they come, or ""."""
 
@@ -33,7 +41,7 @@ class Opened(NamedTuple):
 
 
 class Host(Protocol):
-    """Methods raise HostError, and are called in this order."""
+    """Methods raise HostError, and are called in this order. registers: None if nobody tells."""
 
     def prepare(self) -> None: ...
 
@@ -42,6 +50,8 @@ class Host(Protocol):
     def close(self) -> None: ...
 
     def tally(self) -> Tally: ...
+
+    def registers(self) -> list[Register] | None: ...
 
     def end(self, *, keep: bool) -> None: ...
 
@@ -161,6 +171,16 @@ class EdgeHost:
         result = self._api.call("poll_results", event=self._poll.event, poll=self._number)
         return _tally(result["tally"])
 
+    def registers(self) -> list[Register] | None:
+        """The vote of each voter that counts, as the journal has it."""
+        if self._tally_url:
+            return None
+        query = urlencode({"event": self._poll.event, "poll": self._number})
+        status, answer = self._api.request("GET", f"/api/poll_audit.csv?{query}")
+        if status != http.HTTPStatus.OK:
+            raise HostError(f"poll_audit.csv: {status}")
+        return read_registers(answer.decode())
+
     def end(self, *, keep: bool) -> None:
         """The event is over; unless it is to be kept, the edge lets go of what it held for it."""
         name = self._poll.event
@@ -202,11 +222,29 @@ class Given:
     def close(self) -> None:
         """Somebody else does."""
 
+    def registers(self) -> None:
+        """None: nobody tells."""
+        return None
+
     def end(self, *, keep: bool) -> None:
         """Somebody else's event goes on."""
 
     def tally(self) -> Tally:
         return read_tally(self._tally_url)
+
+
+def read_registers(csv: str) -> list[Register]:
+    """Those of an audit that are marked as counting."""
+    head, *rows = csv.splitlines()
+    places = [head.split(",").index(name) for name in ("voter", "seq", "choices", "counts")]
+    found = []
+    for row in rows:
+        values = row.split(",")
+        voter, seq, choices, counts = (values[place] for place in places)
+        if counts == "1":
+            mask = sum(1 << int(choice) for choice in choices.split())
+            found.append(Register(int(voter, 16), int(seq), mask))
+    return found
 
 
 def read_tally(url: str) -> Tally:

@@ -12,7 +12,15 @@ import pytest
 from ngage.errors import HostError
 from ngage.mob.measure.tallies import Tally
 from ngage.mob.model import Poll
-from ngage.mob.world.polls import EdgeApi, Given, Opened, RefusedError, host_of
+from ngage.mob.world.polls import (
+    EdgeApi,
+    Given,
+    Opened,
+    RefusedError,
+    Register,
+    host_of,
+    read_registers,
+)
 from ngage.mob.world.tallies import Report, read_report
 
 Answer = dict[str, Any] | None  # None: the connection ends without one
@@ -190,6 +198,12 @@ def test_a_tally_may_come_from_elsewhere() -> None:
         assert given.open() == Opened(4, 0, 0, "")
         given.close()
         assert given.tally() == Tally((4, 5), 9)
+
+
+def test_registers_are_those_that_count() -> None:
+    rows = ["00000000000000ff,2,1 3,0,1,c,1", "00000000000000ff,1,0,0,1,c,0", "0001,7,,0,1,c,1"]
+    csv = "\r\n".join(["voter,seq,choices,elapsed_ms,received_ms,client,counts", *rows, ""])
+    assert read_registers(csv) == [Register(255, 2, 10), Register(1, 7, 0)]
 
 
 def test_reports_of_tallies() -> None:

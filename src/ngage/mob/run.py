@@ -265,10 +265,8 @@ class Run:
             server = self._world.servers[name]
             after = await server.footprint()
             if after and server.pid == pid:  # another process has another past
-                fans = self._ledger.most_open
-                votes = self._scenario.poll is not None
-                at = self._ledger.at
-                found += oracle.leftovers(name, first, after, fans, at, votes=votes)
+                fans, votes = self._ledger.most_open, self._crowd.counters["votes_sent"]
+                found += oracle.leftovers(name, first, after, fans, self._ledger.at, votes)
         return found
 
     async def _footprints(self) -> dict[str, tuple[int, Footprint]]:

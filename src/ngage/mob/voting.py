@@ -9,13 +9,14 @@ import contextlib
 import time
 from collections.abc import Callable
 
+from ngage.errors import HostError
 from ngage.mob.crowd import Crowd
 from ngage.mob.ledger import Ledger
 from ngage.mob.measure import oracle
 from ngage.mob.measure.tallies import Finding, Watch, compare
 from ngage.mob.model import Scenario
 from ngage.mob.world.built import World, shows_tickets
-from ngage.mob.world.polls import TICKET_SECONDS, EdgeApi, Opened, host_of
+from ngage.mob.world.polls import TICKET_SECONDS, EdgeApi, Host, Opened, host_of
 from ngage.mob.world.tallies import Report, reports
 from ngage_core.behaviour import VoteBounds
 
@@ -71,7 +72,8 @@ class Voting:
         try:
             closes = self._poll.closes
             await self._wait_until(self._scenario.duration if closes is None else closes)
-            await self._close()
+            with contextlib.suppress(HostError):  # count() tries again, and tells
+                await self._close()
         finally:
             watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -81,28 +83,33 @@ class Voting:
         """After the show: wait for the last answers, then hold the tally to what was promised."""
         if not self._opened or not self._host:
             return
-        await self._close()
+        try:
+            await self._close()
+            await self._answered()
+            self._ledger.tally = found = await self._final_tally(self._host)
+            registers = await asyncio.to_thread(self._host.registers)
+            strangers = await asyncio.to_thread(self._crowd.audit, registers) if registers else 0
+            self._judge(found, strangers)
+            wrong = self._crowd.counters["violations"] + len(self._ledger.found)
+            await asyncio.to_thread(self._host.end, keep=wrong > 0)
+        except HostError as error:
+            self._violate("tally", f"it cannot be had: {error}")
+
+    async def _answered(self) -> None:
         deadline = time.monotonic() + ANSWER_SECONDS
         while (await self._bounds()).pending and time.monotonic() < deadline:
             await asyncio.sleep(POLL_SECONDS)
+
+    async def _final_tally(self, host: Host) -> Finding:
+        """Within bounds, or what it is when there was time enough."""
         deadline = time.monotonic() + COUNT_SECONDS
         while True:
             before = await self._bounds()
-            tally = await asyncio.to_thread(self._host.tally)
+            tally = await asyncio.to_thread(host.tally)
             found = compare(tally, before, await self._bounds())
             if not (found.lost or found.doubled) or time.monotonic() > deadline:
-                break
+                return found
             await asyncio.sleep(POLL_SECONDS)
-        self._ledger.tally = found
-        self._judge(found)
-        registers = await asyncio.to_thread(self._host.registers)
-        strangers = await asyncio.to_thread(self._crowd.audit, registers) if registers else 0
-        if strangers:
-            self._violate("vote_doubled", f"{strangers} voters in the journal are none of the fans")
-        wrong = bool(found.lost or found.doubled or strangers)
-        await asyncio.to_thread(
-            self._host.end, keep=wrong or self._crowd.counters["violations"] > 0
-        )
 
     # Details
 
@@ -120,9 +127,9 @@ class Voting:
     async def _close(self) -> None:
         if self._closed or not self._host or not self._opened:
             return
-        self._closed = True
         self._crowd.close_poll()
         await asyncio.to_thread(self._host.close)
+        self._closed = True
         self._tell("poll", f"{self._opened.number} is closed")
 
     async def _watch(self, opened: Opened) -> None:
@@ -145,11 +152,13 @@ class Voting:
         if complaint:
             self._violate("tally", complaint)
 
-    def _judge(self, found: Finding) -> None:
+    def _judge(self, found: Finding, strangers: int) -> None:
         if found.lost:
             self._violate("vote_lost", f"{found.lost} votes or more are not in the tally")
         if found.doubled:
             self._violate("vote_doubled", f"{found.doubled} votes or more are too many")
+        if strangers:
+            self._violate("vote_doubled", f"{strangers} voters in the journal are none of the fans")
 
     def _violate(self, kind: str, text: str) -> None:
         number = self._opened.number if self._opened else 0

@@ -16,7 +16,7 @@ from ngage.mob.measure.tallies import Tally
 from ngage.mob.model import Poll
 
 ANSWER_SECONDS = 10.0
-PATIENCE_SECONDS = 60.0  # with an edge that is started again
+PATIENCE_SECONDS = 30.0  # with an edge that is started again
 RETRY_SECONDS = 0.1
 TICKETS_PER_CALL = 1000
 TICKET_SECONDS = 86_400

@@ -124,7 +124,8 @@ cdef void found_piece(void *to, Json *json, const uint8_t *data, size_t size) no
     if not found.in_string:
         found.in_string = True
         note_line(found, b'"', json.path)
-    memcpy(found.text + found.size, data, size)
+    if size:
+        memcpy(found.text + found.size, data, size)
     found.size += size
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.helpers.mobsim import Ended, mobsim
 from tests.helpers.polling_place import POLL, PollingPlace, polling_place
 from tests.helpers.tickets import SECRET
@@ -87,3 +89,21 @@ def test_a_wrong_tally_is_a_violation(tmp_path: Path) -> None:
     assert ended.code == 3, ended.out
     assert {one["kind"] for one in ended.result["violations"]} == {"vote_lost", "vote_doubled"}
     assert ended.result["votes"]["lost"] > 0
+
+
+@pytest.mark.parametrize(
+    ("secret", "code", "closes"), [(SECRET, 0, {}), (b"x" * 32, 99, {"403": 20})]
+)
+def test_a_quick_crowd_shows_tickets_of_a_secret(
+    tmp_path: Path, secret: bytes, code: int, closes: dict[str, int]
+) -> None:
+    with polling_place(tmp_path / "7.votes") as (place, _):
+        options = ["--target", place.target, "--fans", "20", "--duration", "0.3s"]
+        ended = mobsim("quick", *options, "--secret", secret.hex())
+    assert (ended.code, ended.result["closes"]) == (code, closes), ended.out
+
+
+def test_a_tally_needs_a_poll() -> None:
+    ended = mobsim("run", "tunnel", "--tally", "http://127.0.0.1:1/tally")
+    assert ended.code == 2
+    assert "tunnel has no poll" in ended.errors

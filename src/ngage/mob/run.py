@@ -265,8 +265,12 @@ class Run:
             server = self._world.servers[name]
             after = await server.footprint()
             if after and server.pid == pid:  # another process has another past
-                fans, votes = self._ledger.most_open, self._crowd.counters["votes_sent"]
-                found += oracle.leftovers(name, first, after, fans, self._ledger.at, votes)
+                found += oracle.leftovers(
+                    *(name, first, after),
+                    fans=self._ledger.most_open,
+                    votes=self._crowd.counters["votes_sent"],
+                    at=self._ledger.at,
+                )
         return found
 
     async def _footprints(self) -> dict[str, tuple[int, Footprint]]:

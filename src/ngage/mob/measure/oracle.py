@@ -64,7 +64,7 @@ def describe(violation: Violation) -> str:
 
 
 def leftovers(
-    name: str, before: Footprint, after: Footprint, fans: int, at: float, votes: int = 0
+    name: str, before: Footprint, after: Footprint, *, fans: int, votes: int, at: float
 ) -> list[ViolationRecord]:
     """What a server has not given back, after `fans` fans have come, voted and gone."""
     found = []

@@ -265,12 +265,10 @@ class Run:
             server = self._world.servers[name]
             after = await server.footprint()
             if after and server.pid == pid:  # another process has another past
-                found += oracle.leftovers(
-                    *(name, first, after),
-                    fans=self._ledger.most_open,
-                    votes=self._crowd.counters["votes_sent"],
-                    at=self._ledger.at,
-                )
+                fans = self._ledger.most_open
+                votes = self._scenario.poll is not None
+                at = self._ledger.at
+                found += oracle.leftovers(name, first, after, fans, at, votes=votes)
         return found
 
     async def _footprints(self) -> dict[str, tuple[int, Footprint]]:

@@ -57,6 +57,6 @@ MIB = 1 << 20
 def test_what_is_left_of_a_crowd(descriptors: int, resident_bytes: int, kinds: list[str]) -> None:
     before = Footprint(descriptors=20, resident_bytes=100 * MIB, cpu_seconds=0)
     after = Footprint(descriptors=descriptors, resident_bytes=resident_bytes, cpu_seconds=0)
-    found = oracle.leftovers("edge", before, after, fans=1000, votes=0, at=3.0)
+    found = oracle.leftovers("edge", before, after, 1000, 3.0)
     assert [one.kind for one in found] == kinds
     assert all((one.fan, one.channel, one.at) == (-1, "edge", 3.0) for one in found)

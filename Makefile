@@ -61,7 +61,8 @@ SANITIZED = env \
     ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
     PYTHONPATH=$(ASAN) HYPOTHESIS_PROFILE=short $(PYTEST) -p no:cacheprovider
 OF_CORE := not browser and not slow and not conformance and not memory
-NOT_OF_CORE := mobsim mob_votes capacity rtmp rtmp_peers studio studio_command renditions hls peers levers events centrifuge_sdks
+NOT_OF_CORE := mobsim mob_votes capacity rtmp rtmp_peers studio studio_command renditions hls \
+    peers levers events centrifuge_sdks
 TESTS_OF_CORE := $(NOT_OF_CORE:%=--ignore tests/integration/test_%.py) \
     tests/unit/ngage_core tests/property tests/faults tests/integration
 

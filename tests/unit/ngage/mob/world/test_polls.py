@@ -1,6 +1,7 @@
 """The host of a poll, and an edge that answers, refuses, loses answers, or is dead for a while."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -177,9 +178,12 @@ def test_a_refusal_that_changes_nothing_is_told() -> None:
 
 def test_an_edge_that_never_answers_is_given_up() -> None:
     times = iter(range(0, 1000, 20))
-    api = EdgeApi("http://127.0.0.1:1", clock=lambda: next(times), sleep=lambda _: None)
-    with pytest.raises(HostError, match="no answer"):
-        api.call("info")
+    with socket.socket() as taken:  # and not listening
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        api = EdgeApi(url, clock=lambda: next(times), sleep=lambda _: None)
+        with pytest.raises(HostError, match="no answer"):
+            api.call("info")
 
 
 def test_tickets_come_in_portions() -> None:

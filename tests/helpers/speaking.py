@@ -67,7 +67,13 @@ class Client(Raw):
         self.say({"id": 1, "connect": {}})
         ((self.handle, _, _, data, _, identity),) = server.events()
         assert (json.loads(data), identity) == ({"id": 1, "connect": {}}, b"")
+        self.known_as(server, voter, expires, about)
+
+    def known_as(self, server: Server, voter: int, expires: int, about: bytes) -> None:
+        """Returns when it is: what a client sends meanwhile may be read before the command."""
         assert server.engine.identify(self.handle, voter, expires, about)
+        assert server.engine.send(self.handle, b'{"known":true}', TEXT)
+        assert self.hear() == {"known": True}
 
     def say(self, command: object) -> None:
         self.send(client_frame(json.dumps(command).encode(), TEXT))

@@ -42,7 +42,7 @@ def test_identity_comes_back_with_each_message(server: Server, client: Client) -
     client.join(server, about=b"first")
     client.say({"id": 2})
     assert [one[5] for one in server.events()] == [b"first"]
-    server.engine.identify(client.handle, 7, 0, b"second")
+    client.known_as(server, 7, 0, b"second")
     client.say({"id": 3})
     assert [(one[3], one[5]) for one in server.events()] == [(b'{"id": 3}', b"second")]
 

@@ -254,9 +254,9 @@ class Bridge:
     def _take_events(self) -> None:
         batch: list[Message] = []
         spoken: list[ClientMessage] = []
-        for client, channel, opcode, data, address, identity in self.engine.events():
+        for client, channel, opcode, data, address, identity, *came in self.engine.events():
             if identity is not None:
-                spoken.append(ClientMessage(client, identity, data, address))
+                spoken.append(ClientMessage(client, identity, data, address, *came))
                 continue
             text = data.decode() if opcode == OPCODE_TEXT else data
             name = self._names.get(channel, "")

@@ -5,6 +5,8 @@ from typing import NamedTuple, Self
 
 import msgspec
 
+from ngage.identity import Identity
+
 
 class Message(msgspec.Struct, frozen=True, gc=False):
     """What a client sent: bytes from a binary message, str from a text message.
@@ -22,13 +24,31 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 class ClientMessage(msgspec.Struct, frozen=True, gc=False):
     """What a client of the client protocol sent: `data` is one WebSocket message.
 
-    client is its handle, identity what Clients.identify() was last told of it (b"": nothing yet).
+    client is its handle, identity what Clients.identify() was last told of it (b"": nothing yet),
+    received_ms when it came, of CLOCK_MONOTONIC, rtt_ms the round trip to it as TCP knows it.
     """
 
     client: int
     identity: bytes
     data: bytes
     address: str
+    received_ms: int
+    rtt_ms: int
+
+
+class RpcCall(NamedTuple):
+    """What a client calls by `rpc`: data is JSON, b"" for none.
+
+    command is what a reply names; received_ms and rtt_ms are those of ClientMessage.
+    """
+
+    client: int
+    identity: Identity
+    method: str
+    data: bytes
+    command: int
+    received_ms: int
+    rtt_ms: int
 
 
 class Publication(msgspec.Struct, frozen=True, gc=False):

@@ -52,6 +52,8 @@ QUIZ_WINDOW_MS_MAX = 60 * 60 * 1000
 QUIZ_GRACE_MS = 250  # what a click may be late, and clocks may differ
 # How far behind the opening a viewer may see a question: the delay of its video.
 QUIZ_DELAY_MS_MAX = 15_000
+# What an answer may take on its way: half of the longest round trip that counts for a viewer.
+QUIZ_WAY_MS_MAX = 1000
 LEADERBOARD_MAX = 1000
 
 # Finishing a poll that the store could not take

@@ -6,13 +6,13 @@ decision is tentative until the journal has it; `shown` is what is durable.
 """
 
 from libc.errno cimport EBADMSG, ENOMEM
-from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t, uint8_t
 
 from ngage_core.atomic cimport ng_fence, ng_load, ng_peek, ng_store
 from ngage_core.journal cimport (
     RECORD_FINAL, RECORD_WINDOW, Batch, Journal, Record, journal_begin, journal_end, journal_next,
 )
-from ngage_core.limits cimport CHOICES_MAX, VOTE_GRACE_MS
+from ngage_core.limits cimport CHOICES_MAX, VOTE_GRACE_MS, VOTE_RTT_MS_MAX
 from ngage_core.platform cimport NG_LOWEST_BIT
 from ngage_core.registers cimport (
     Register, Registers, registers_enter, registers_set, registers_value,
@@ -94,17 +94,23 @@ cdef inline bint in_time(const BallotRules *rules, const Vote *vote) noexcept no
     return rules.window_ms or <int64_t> vote.received_ms >= rules.opens_ms
 
 
+cdef inline uint16_t counted_rtt_ms(const Vote *vote) noexcept nogil:
+    return <uint16_t> min(vote.rtt_ms, <uint32_t> VOTE_RTT_MS_MAX)
+
+
 cdef inline bint in_window(const BallotRules *rules, const Vote *vote) noexcept nogil:
     """Whether the viewer took no longer than the window, and cannot have seen it elsewhere before.
 
     Both are on its own timeline: what it says of how long it took tells when it was shown, which
-    must lie within the delays that there are.
+    must lie within the delays that there are. The way back here, half a round trip, is not its
+    delay. It only ever helps: a round trip that has grown since the question came proves nothing.
     """
     cdef int64_t shown_ms = <int64_t> vote.received_ms - vote.elapsed_ms
     if vote.elapsed_ms > rules.window_ms + VOTE_GRACE_MS:
         return False
     return rules.opens_ms == 0 or (
-        rules.opens_ms - VOTE_GRACE_MS <= shown_ms <= rules.opens_ms + rules.delay_max_ms)
+        rules.opens_ms - VOTE_GRACE_MS <= shown_ms
+        and shown_ms - counted_rtt_ms(vote) // 2 <= rules.opens_ms + rules.delay_max_ms)
 
 
 cdef inline uint8_t verdict(const Ballot *ballot, uint64_t there, const Vote *vote) noexcept nogil:
@@ -169,8 +175,9 @@ cdef inline void ballot_record(
     record.seq = vote.seq
     record.mask = vote.mask
     record.elapsed_ms = vote.elapsed_ms
-    record.flags = ((<uint32_t> RECORD_FINAL if ballot.rules.final else 0)
-                    | (<uint32_t> RECORD_WINDOW if ballot.rules.window_ms else 0))
+    record.flags = <uint16_t> ((RECORD_FINAL if ballot.rules.final else 0)
+                               | (RECORD_WINDOW if ballot.rules.window_ms else 0))
+    record.rtt_ms = counted_rtt_ms(vote)
     record.received_ms = vote.received_ms
     record.client = vote.client
 

@@ -191,10 +191,14 @@ class Engine(Channels):
     def deliver_messages(self, wanted: bool) -> None:
         """Whether clients' messages wait for events(); otherwise they are counted and dropped."""
 
-    def events(self, limit: int = 4096) -> list[tuple[int, int, int, bytes, str, bytes | None]]:
-        """(client, channel, opcode, data, address, about) of messages received, oldest first.
+    def events(
+        self, limit: int = 4096
+    ) -> list[tuple[int, int, int, bytes, str, bytes | None, int, int]]:
+        """(client, channel, opcode, data, address, about, received_ms, rtt_ms) of messages
+        received, oldest first.
 
         about: None for a raw client, else what identify() was last told of this one, or b"".
+        received_ms: of CLOCK_MONOTONIC. rtt_ms: of TCP at that moment, 0 for a raw client.
         """
 
     def drain(self, code: int, reason: str, milliseconds: int) -> None:

@@ -402,7 +402,8 @@ cdef class Engine(Channels):
                 found.append((
                     message.client, message.channel, message.opcode,
                     (<char *> message)[sizeof(Message):sizeof(Message) + message.bytes],
-                    address_text(message.address), about_of(message)))
+                    address_text(message.address), about_of(message), message.received_ms,
+                    message.rtt_ms))
                 ng_sub(&shard.event_bytes, message.bytes)
                 message_free(message)
         reclaim(&self.control)

@@ -6,7 +6,7 @@ does check: then the file was damaged, and cutting would lose votes that were ac
 """
 
 from libc.errno cimport EBADMSG, EILSEQ
-from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t, uint8_t
 from libc.string cimport memcmp, memset
 
 from ngage_core.file cimport sys_read_at, sys_sync_data, sys_truncate, sys_write_at
@@ -42,7 +42,8 @@ cdef struct Record:
     uint32_t seq
     uint32_t mask
     uint32_t elapsed_ms
-    uint32_t flags
+    uint16_t flags
+    uint16_t rtt_ms  # what of it counts
     uint64_t received_ms
     uint64_t client
 

@@ -118,6 +118,7 @@ cdef enum:
     BALLOT_VOTERS_MAX = 134217728  # of a poll: registers of 4 GiB
     BANS_MAX = 1048576
     VOTE_GRACE_MS = 250  # either way on a viewer's own timeline: a click's delay, a clock's drift
+    VOTE_RTT_MS_MAX = 2000  # that count for it: who delays acknowledgements gains half of it
 
     # Of all shards together; the kernel lowers each one's to net.core.somaxconn. It is 3 to 5 s of
     # upgrades of two cores: who would have to wait longer has given up by its turn, and its SYN is

@@ -38,6 +38,7 @@ from ngage_core.payload cimport payload_retain
 from ngage_core.ring cimport Message, ring_free, ring_push_at, ring_pushed
 from ngage_core.rung cimport take_wish
 from ngage_core.shard cimport Shard
+from ngage_core.sysio cimport sys_round_trip_ms
 from ngage_core.utf8 cimport UTF8_COMPLETE, utf8_step
 from ngage_core.verbs cimport take_verb
 
@@ -155,6 +156,8 @@ cdef inline void hand_up(Shard *shard, uint32_t index, const Finding *found) noe
     message.about = identity.about if identity != NULL else NULL
     if message.about != NULL:
         payload_retain(message.about)
+    message.received_ms = shard.now_ms
+    message.rtt_ms = sys_round_trip_ms(conn.fd) if speaks else 0
     message.bytes = found.bytes
     message.opcode = found.opcode
     memcpy(message.address, shard.slab.colds[index].address, 16)

@@ -37,6 +37,8 @@ cdef struct Message:
     uint64_t client
     uint64_t channel
     uint64_t bytes
+    uint64_t received_ms  # sys_now_ms()
+    uint32_t rtt_ms  # of a client that speaks the client protocol
     Payload *about  # of a client that speaks the client protocol: who it is, or NULL
     int opcode
     bint speaks  # the client protocol

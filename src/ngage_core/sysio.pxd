@@ -88,6 +88,7 @@ cdef extern from "ng_uring.h" nogil:
 
 cdef extern from "<netinet/tcp.h>" nogil:
     cdef struct tcp_info:
+        uint32_t tcpi_rtt  # smoothed, microseconds
         uint32_t tcpi_last_data_sent
         uint32_t tcpi_last_ack_recv
     int IPPROTO_TCP, TCP_NODELAY, TCP_INFO, TCP_CONGESTION, TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT
@@ -253,6 +254,12 @@ cdef inline int64_t sys_option_bytes(
 cdef inline int64_t sys_tcp_info(int fd, tcp_info *info) noexcept nogil:
     cdef socklen_t size = sizeof(tcp_info)
     return result(c_getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &size))
+
+
+cdef inline uint32_t sys_round_trip_ms(int fd) noexcept nogil:
+    """As TCP measures it; 0 if it does not tell."""
+    cdef tcp_info info
+    return info.tcpi_rtt // 1000 if sys_tcp_info(fd, &info) == 0 else 0
 
 
 cdef inline int64_t sys_shutdown_writes(int fd) noexcept nogil:

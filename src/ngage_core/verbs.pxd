@@ -20,6 +20,7 @@ from ngage_core.limits cimport (
 from ngage_core.lifecycle cimport find_open, identity_of
 from ngage_core.own cimport is_too_slow, own_room
 from ngage_core.shard cimport Shard
+from ngage_core.sysio cimport sys_round_trip_ms
 from ngage_core.vote cimport (
     VOTE_BUSY, Vote, VoteAck, ack_pop, ack_waiting, vote_push, vote_room, votes_received_ms,
 )
@@ -100,6 +101,8 @@ cdef inline void vote(
     given.received_ms = votes_received_ms(shard.hub.votes, shard.now_ms)
     given.mask = word_at(data + 12)
     given.elapsed_ms = word_at(data + 16)
+    if given.elapsed_ms:  # of no use without, and a system call
+        given.rtt_ms = sys_round_trip_ms(shard.slab.conns[index].fd)
     vote_push(shard.hub.votes, shard.votes_port, &given)
 
 

@@ -35,6 +35,7 @@ cdef struct Vote:
     uint32_t seq
     uint32_t mask
     uint32_t elapsed_ms
+    uint32_t rtt_ms
     uint32_t reply_id  # handed back
 
 

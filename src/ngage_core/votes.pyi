@@ -90,6 +90,9 @@ class Votes:
     def now_ms(self) -> int:
         """The clock that votes are stamped with: it does not follow jumps of the system's."""
 
+    def unix_ms(self, moment_ms: int) -> int:
+        """What that clock showed at a moment of CLOCK_MONOTONIC."""
+
     def set_clock(self) -> int:
         """Set it to the system's now; by how many milliseconds it went forth (or back)."""
 
@@ -116,6 +119,7 @@ class Votes:
         elapsed_ms: int = 0,
         reply_id: int = 0,
         received_ms: int = 0,
+        rtt_ms: int = 0,
     ) -> bool:
         """Push a vote; False: too many wait for their answers, or stopped. received_ms 0: now."""
 

@@ -29,7 +29,7 @@ from ngage_core.sysio cimport (
     sys_eventfd, sys_release, sys_reserve, sys_yield,
 )
 from ngage_core.vote cimport (
-    Vote, VoteAck, VotesPort, Wake, ack_pop, ack_waiting, vote_push, vote_room,
+    Vote, VoteAck, VotesPort, Wake, ack_pop, ack_waiting, vote_push, vote_room, votes_received_ms,
 )
 from ngage_core.votes_batch cimport (
     VOTES_BAN, VOTES_CLOSE, VOTES_FLUSH, VOTES_FORGET, VOTES_OPEN, VOTES_STOP, VOTES_SUSPEND,
@@ -55,6 +55,7 @@ def limits():
         "ballot_voters_max": bound.BALLOT_VOTERS_MAX,
         "bans_max": bound.BANS_MAX,
         "vote_grace_ms": bound.VOTE_GRACE_MS,
+        "vote_rtt_ms_max": bound.VOTE_RTT_MS_MAX,
     }
 
 
@@ -330,6 +331,9 @@ cdef class Votes:
     def now_ms(self):
         return sys_unix_ms(&self.core.door.unix_offset_ms)
 
+    def unix_ms(self, uint64_t moment_ms):
+        return votes_received_ms(&self.core.door, moment_ms)
+
     def set_clock(self):
         cdef uint64_t offset = sys_unix_offset_ms()
         cdef int64_t step = <int64_t> (offset - self.core.door.unix_offset_ms)
@@ -355,7 +359,8 @@ cdef class Votes:
         return fd
 
     def vote(self, uint32_t port, uint64_t client, uint64_t voter, uint32_t poll, uint32_t seq,
-             uint32_t mask, uint32_t elapsed_ms=0, uint32_t reply_id=0, uint64_t received_ms=0):
+             uint32_t mask, uint32_t elapsed_ms=0, uint32_t reply_id=0, uint64_t received_ms=0,
+             uint32_t rtt_ms=0):
         cdef VotesPort *opened = self.port_numbered(port)
         cdef Vote vote
         if not self.running or vote_room(opened) == 0:
@@ -367,6 +372,7 @@ cdef class Votes:
         vote.seq = seq
         vote.mask = mask
         vote.elapsed_ms = elapsed_ms
+        vote.rtt_ms = rtt_ms
         vote.reply_id = reply_id
         vote_push(&self.core.door, opened, &vote)
         return True

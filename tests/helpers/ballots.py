@@ -87,7 +87,7 @@ class MemoryBallots:
             refusal = VoteStatus.UNAVAILABLE
         if refusal is not None:
             return refusal
-        record = np.array([(voter, seq, mask, elapsed_ms, 0, now, 0)], journal.RECORD)
+        record = np.array([(voter, seq, mask, elapsed_ms, 0, 0, now, 0)], journal.RECORD)
         box.batches += 1
         with box.path.open("ab") as file:
             file.write(journal.encode_batch(box.batches, record))

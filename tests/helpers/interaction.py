@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ngage.events import RpcCall
 from ngage.identity import Identity
 from ngage.interaction import records
 from ngage.interaction.bans import Bans
@@ -107,18 +108,9 @@ class FakeCore:
         said = [json.dumps(one) for one in self.published.get(f"chat:{event}", [])]
         return Outlets(*publish, viewers=lambda: self.viewers, said=said)
 
-    def vote(
-        self,
-        client: int,
-        voter: int,
-        poll: int,
-        seq: int,
-        mask: int,
-        *,
-        elapsed_ms: int,
-        command: int,
-    ) -> None:
-        self.votes.append((client, voter, poll, seq, mask, elapsed_ms, command))
+    def vote(self, call: RpcCall, poll: int, seq: int, mask: int, elapsed_ms: int) -> None:
+        voter = call.identity.voter
+        self.votes.append((call.client, voter, poll, seq, mask, elapsed_ms, call.command))
         self.ballots.vote(poll, voter, seq, mask, elapsed_ms)
 
     def reply(self, client: int, command: int, answer: bytes | Refusal) -> None:
@@ -211,8 +203,9 @@ class Stage:
 
     def rpc(self, method: str, user: Identity, command: int = 1, **data: Any) -> Any:
         """The answer: data, a Refusal, or None for one that comes later."""
-        call = json.dumps({"event": "show", **data}).encode()
-        answer = self.events.rpc(user.voter & 0xFFFF, user, method, call, command)
+        asked = json.dumps({"event": "show", **data}).encode()
+        call = RpcCall(user.voter & 0xFFFF, user, method, asked, command, 0, 0)
+        answer = self.events.rpc(call)
         return json.loads(answer) if isinstance(answer, bytes) else answer
 
 

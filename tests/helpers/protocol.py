@@ -155,7 +155,8 @@ class World:
 
     def message(self, client: int, data: bytes) -> ClientMessage:
         """What the bridge hands over for a client that sent `data`."""
-        return ClientMessage(client, self.clients.identities.get(client, b""), data, "192.0.2.1")
+        identity = self.clients.identities.get(client, b"")
+        return ClientMessage(client, identity, data, "192.0.2.1", 0, 0)
 
     def send(self, client: int, data: bytes) -> list[bytes | End]:
         """What a client gets back for one WebSocket message."""

@@ -43,8 +43,10 @@ class Server:
     def publish_data(self, data: bytes) -> None:
         self.engine.publish(self.channel, data, TEXT, fields=b'"data":' + data)
 
-    def events(self, count: int = 1) -> list[tuple[int, int, int, bytes, str, bytes | None]]:
-        found: list[tuple[int, int, int, bytes, str, bytes | None]] = []
+    def events(
+        self, count: int = 1
+    ) -> list[tuple[int, int, int, bytes, str, bytes | None, int, int]]:
+        found: list[tuple[int, int, int, bytes, str, bytes | None, int, int]] = []
 
         def enough() -> bool:
             found.extend(self.engine.events())
@@ -65,7 +67,7 @@ class Client(Raw):
     def join(self, server: Server, voter: int = 7, expires: int = 0, about: bytes = b"me") -> None:
         self.upgrade("/connection/websocket")
         self.say({"id": 1, "connect": {}})
-        ((self.handle, _, _, data, _, identity),) = server.events()
+        ((self.handle, _, _, data, _, identity, _, _),) = server.events()
         assert (json.loads(data), identity) == ({"id": 1, "connect": {}}, b"")
         self.known_as(server, voter, expires, about)
 

@@ -23,8 +23,8 @@ def voting(journal: Path, rules: Rules, ports: int = 2) -> Iterator[Votes]:
 
 
 def push(votes: Votes, vote: Vote, *, port: int = 0, poll: int = POLL, client: int = 0) -> None:
-    voter, seq, mask, elapsed_ms, received_ms = vote
-    assert votes.vote(port, client, voter, poll, seq, mask, elapsed_ms, 0, received_ms)
+    voter, seq, mask, elapsed_ms, received_ms, rtt_ms = vote
+    assert votes.vote(port, client, voter, poll, seq, mask, elapsed_ms, 0, received_ms, rtt_ms)
 
 
 def told(votes: Votes, *cast: Vote, port: int = 0, poll: int = POLL) -> list[int]:

@@ -7,7 +7,7 @@ import pytest
 
 from ngage import tickets
 from ngage.centrifugo import codec, expiry
-from ngage.identity import Identity
+from ngage.events import RpcCall
 from ngage.settings import NamespaceOptions, Settings
 from tests.helpers.daemon import Daemon
 from tests.helpers.jwks import SECRET as KEY
@@ -52,8 +52,8 @@ async def test_subscribe_publish_and_ask(sdk: type[Any]) -> None:
 
 
 async def test_calls(sdk: type[Any]) -> None:
-    def rpc(client: int, identity: Identity, method: str, data: bytes, command: int) -> object:
-        return data if method == "echo" else RefusalOfTest()
+    def rpc(call: RpcCall) -> object:
+        return call.data if call.method == "echo" else RefusalOfTest()
 
     async with spoken(SETTINGS, rpc=rpc) as edge, sdk(edge.url + PATH) as client:
         await client.connect()

@@ -255,7 +255,7 @@ def test_without_a_ticket_a_verb_is_a_message(server: Server, client: Client) ->
     server.engine.deliver_messages(True)
     client.upgrade("/ws/chat")
     client.send(react(2, 3, 5))
-    ((_, _, opcode, data, _, identity),) = server.events()
+    ((_, _, opcode, data, _, identity, _, _),) = server.events()
     assert (opcode, data[:1], identity) == (BINARY, b"\x11", None)
     assert server.engine.reactions(5) == [0] * 16
 

@@ -24,10 +24,11 @@ from typing import NamedTuple
 ) = range(10)
 
 GRACE_MS = 250
+RTT_MS_MAX = 2000
 
 HEAD = struct.Struct("<8sIIQ")
 BATCH = struct.Struct("<IIII")
-RECORD = struct.Struct("<QIIIIQQ")
+RECORD = struct.Struct("<QIIIHHQQ")
 BATCH_MAGIC = int.from_bytes(b"NGVB", "little")
 
 
@@ -37,6 +38,7 @@ class Vote(NamedTuple):
     mask: int
     elapsed_ms: int = 0
     received_ms: int = 1
+    rtt_ms: int = 0
 
 
 class Rules(NamedTuple):
@@ -92,6 +94,7 @@ class Poll:
                 return LATE
             if rules.opens_ms and shown_ms < rules.opens_ms - GRACE_MS:
                 return LATE
+            shown_ms -= min(vote.rtt_ms, RTT_MS_MAX) // 2
             if rules.opens_ms and shown_ms > rules.opens_ms + rules.delay_max_ms:
                 return LATE
         return ACCEPTED
@@ -108,6 +111,7 @@ class Record(NamedTuple):
     mask: int
     elapsed_ms: int
     flags: int
+    rtt_ms: int
     received_ms: int
     client: int
 

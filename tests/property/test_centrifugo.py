@@ -46,7 +46,7 @@ MESSAGES = (
 def world() -> World:
     here = World(
         Settings(namespace_publish="anybody", namespace_create=True),
-        rpc=lambda client, identity, method, data, command: data,
+        rpc=lambda call: call.data,
     )
     here.edge.channel("a", cache=True).publish("1")
     here.edge.channel("b").publish("1")

@@ -22,6 +22,7 @@ CAST = st.builds(
     st.one_of(st.integers(0, 7), st.sampled_from([8, 2**32 - 1])),
     st.one_of(st.just(0), st.integers(0, 3_000)),
     st.integers(9_000, 13_000),
+    st.one_of(st.just(0), st.integers(0, 3_000), st.just(2**32 - 1)),
 )
 RULES = st.builds(
     Rules,
@@ -133,7 +134,9 @@ def test_every_vote_is_told_what_the_oracle_says(
 
 
 GOOD = st.builds(
-    Vote, st.integers(1, 6), st.integers(1, 5), st.integers(0, 7), st.just(0), st.just(1)
+    Vote,
+    *(st.integers(1, 6), st.integers(1, 5), st.integers(0, 7)),
+    *(st.just(0), st.just(1), st.just(0)),
 )
 
 

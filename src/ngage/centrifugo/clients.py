@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from ngage.events import Position, Publication
+from ngage.events import Position, Publication, RpcCall
 from ngage.identity import Identity
 
 
@@ -83,9 +83,8 @@ class Clients(Protocol):
 
 # What the application answers, at once or by a coroutine, is a refusal (asking.py) or as follows.
 
-# rpc: (client, identity, method, data, command) -> data of the reply, or None if the command of
-# that id is answered elsewhere. data is JSON, b"" for none.
-Rpc = Callable[[int, Identity, str, bytes, int], object]
+# rpc: data of the reply, or None if the command is answered elsewhere. data is JSON, b"" for none.
+Rpc = Callable[[RpcCall], object]
 # on_connect: (identity, address, data) -> anything else lets it in.
 OnConnect = Callable[[Identity, str, bytes], object]
 # on_message: (identity, channel, data) of a publication, or ("" for the channel) of a `send` ->

@@ -36,7 +36,7 @@ from ngage.centrifugo.subscriptions import Subscriptions
 from ngage.centrifugo.tokens import KeysAwaited, Tokens
 from ngage.centrifugo.turn import Turn
 from ngage.errors import CloseCode
-from ngage.events import ClientMessage
+from ngage.events import ClientMessage, RpcCall
 from ngage.identity import Identity
 from ngage.limits import (
     CALLS_WAITING_MAX,
@@ -258,8 +258,12 @@ class Centrifugo:
         rpc, client, command = self._rpc, turn.client, turn.command
         if rpc is None:
             raise refuse(ErrorCode.NOT_AVAILABLE)
-        known, data = turn.known, bytes(request.data)
-        answer = attempt(lambda: rpc(client, known, request.method, data, command))
+        message = turn.message
+        call = RpcCall(
+            *(client, turn.known, request.method, bytes(request.data), command),
+            *(message.received_ms, message.rtt_ms),
+        )
+        answer = attempt(lambda: rpc(call))
         if not isawaitable(answer):
             return _called(answer)
         if len(self._tasks) >= CALLS_WAITING_MAX:

@@ -17,12 +17,13 @@ class Turn:
 
     __slots__ = (
         *("_clients", "_recent", "_replies"),
-        *("address", "client", "command", "identity", "now", "waited"),
+        *("address", "client", "command", "identity", "message", "now", "waited"),
     )
 
     def __init__(
         self, clients: Clients, recent: Recent, message: ClientMessage, now: float
     ) -> None:
+        self.message = message
         self.client = message.client
         self.address = message.address
         self.command = 0

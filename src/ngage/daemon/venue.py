@@ -11,6 +11,7 @@ from functools import partial
 
 from ngage.api import Edge
 from ngage.centrifugo import Centrifugo
+from ngage.events import RpcCall
 from ngage.identity import Identity
 from ngage.interaction.bans import Bans
 from ngage.interaction.buckets import Limits
@@ -85,13 +86,11 @@ class Venue:
         for name, title in self._titles.items():
             serve_event_pages(self._edge, name, title)
 
-    def rpc(
-        self, client: int, identity: Identity, method: str, data: bytes, command: int
-    ) -> bytes | Refusal | None:
+    def rpc(self, call: RpcCall) -> bytes | Refusal | None:
         """What clients call: see ngage.centrifugo."""
         if self.events is None:
             return NOT_AVAILABLE
-        return self.events.rpc(client, identity, method, data, command)
+        return self.events.rpc(call)
 
     async def start(self, protocol: Centrifugo) -> None:
         """Go on with the events that are kept.

@@ -15,9 +15,9 @@ from ngage.interaction.journal import Records
 from ngage.interaction.model import choices_of
 
 PIECE_BYTES = 1 << 16
-COLUMNS = ("voter", "seq", "choices", "elapsed_ms", "received_ms", "client", "counts")
+COLUMNS = ("voter", "seq", "choices", "elapsed_ms", "received_ms", "client", "counts", "rtt_ms")
 
-Row = tuple[str, int, list[int], int, int, str, bool]
+Row = tuple[str, int, list[int], int, int, str, bool, int]
 
 
 def rows(path: Path, counted: Records) -> Iterator[Row]:
@@ -25,19 +25,21 @@ def rows(path: Path, counted: Records) -> Iterator[Row]:
     choices: dict[int, list[int]] = {}
     for records in journal.batches(path):
         for record, counts in zip(records.tolist(), _counting(records, counted), strict=True):
-            voter, seq, mask, elapsed_ms, _, received_ms, client = record
+            voter, seq, mask, elapsed_ms, _, rtt_ms, received_ms, client = record
             picked = choices.get(mask)
             if picked is None:
                 picked = choices[mask] = choices_of(mask)
-            yield f"{voter:016x}", seq, picked, elapsed_ms, received_ms, f"{client:016x}", counts
+            name, device = f"{voter:016x}", f"{client:016x}"
+            yield name, seq, picked, elapsed_ms, received_ms, device, counts, rtt_ms
 
 
 def as_csv(votes: Iterable[Row]) -> Iterator[bytes]:
     """RFC 4180: a head, then a line for each vote; choices are numbers separated by spaces."""
     yield (",".join(COLUMNS) + "\r\n").encode()
     lines = (
-        f"{voter},{seq},{' '.join(map(str, picked))},{elapsed},{received},{client},{counts:d}\r\n"
-        for voter, seq, picked, elapsed, received, client, counts in votes
+        f"{voter},{seq},{' '.join(map(str, picked))},{elapsed},{received},{client},{counts:d},"
+        f"{rtt}\r\n"
+        for voter, seq, picked, elapsed, received, client, counts, rtt in votes
     )
     yield from _pieces(line.encode() for line in lines)
 

@@ -35,7 +35,8 @@ RECORD = np.dtype(
         ("seq", "<u4"),
         ("mask", "<u4"),
         ("elapsed_ms", "<u4"),
-        ("flags", "<u4"),
+        ("flags", "<u2"),
+        ("rtt_ms", "<u2"),
         ("received_ms", "<u8"),
         ("client", "<u8"),
     ]

@@ -22,6 +22,7 @@ from ngage.limits import (
     POLL_TITLE_CHARS_MAX,
     QUIZ_DELAY_MS_MAX,
     QUIZ_GRACE_MS,
+    QUIZ_WAY_MS_MAX,
     QUIZ_WINDOW_MS_MAX,
 )
 
@@ -230,11 +231,12 @@ class Poll(Struct, frozen=True, kw_only=True):
     def lasts_ms(self) -> int:
         """From opening to the end of voting; 0: until a host ends it.
 
-        Without a duration, a question with a window is over when the last viewer's window is.
+        Without a duration, a question with a window is over when the last viewer's window is, and
+        its answer has come.
         """
         if self.duration_ms or not self.window_ms:
             return self.duration_ms
-        return self.delay_max_ms + self.window_ms + QUIZ_GRACE_MS
+        return self.delay_max_ms + self.window_ms + QUIZ_GRACE_MS + QUIZ_WAY_MS_MAX
 
 
 def check_poll(poll: Poll) -> Poll:

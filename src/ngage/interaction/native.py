@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 
 from ngage.api import Edge
 from ngage.errors import EventError, JournalError, RefusalCode
+from ngage.events import RpcCall
 from ngage.interaction.ballots import BallotRules, Register, Tally, VoteStatus
 from ngage.interaction.parts import Outlets, Refusal
 from ngage.limits import CHAT_HISTORY_LINES
@@ -127,21 +128,17 @@ class EdgeCore:
             said=said,
         )
 
-    def vote(
-        self,
-        client: int,
-        voter: int,
-        poll: int,
-        seq: int,
-        mask: int,
-        *,
-        elapsed_ms: int,
-        command: int,
-    ) -> None:
+    def vote(self, call: RpcCall, poll: int, seq: int, mask: int, elapsed_ms: int) -> None:
         """See Core."""
-        port = self._edge.votes_port
-        if not self._edge.votes.vote(port, client, voter, poll, seq, mask, elapsed_ms, command):
-            self.reply(client, command, REFUSALS[VoteStatus.BUSY])
+        votes = self._edge.votes
+        if not votes.vote(
+            *(self._edge.votes_port, call.client, call.identity.voter, poll, seq, mask),
+            elapsed_ms=elapsed_ms,
+            reply_id=call.command,
+            received_ms=votes.unix_ms(call.received_ms),
+            rtt_ms=call.rtt_ms,
+        ):
+            self.reply(call.client, call.command, REFUSALS[VoteStatus.BUSY])
 
     def reactions(self) -> Mapping[int, int]:
         """See Core."""

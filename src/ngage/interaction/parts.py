@@ -6,6 +6,7 @@ Chat, Questions, Reactions and Viewers are these; whoever tests one of them alon
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from ngage.events import RpcCall
 from ngage.interaction.authors import Author
 from ngage.interaction.hooks import ChatLine, Vote
 
@@ -160,18 +161,8 @@ class Core(Protocol):
     def outlets(self, event: str) -> Outlets:
         """Where an event of that id is published; the channels are made if they are new."""
 
-    def vote(
-        self,
-        client: int,
-        voter: int,
-        poll: int,
-        seq: int,
-        mask: int,
-        *,
-        elapsed_ms: int,
-        command: int,
-    ) -> None:
-        """Have a vote counted; the core replies to the command when it is on the disk."""
+    def vote(self, call: RpcCall, poll: int, seq: int, mask: int, elapsed_ms: int) -> None:
+        """Have a vote counted; the core replies to the call when it is on the disk."""
 
     def reply(self, client: int, command: int, answer: bytes | Refusal) -> None:
         """Answer a command for which rpc() has given None."""

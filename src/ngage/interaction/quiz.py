@@ -163,7 +163,8 @@ def _union(some: Voters, others: Voters) -> Voters:
 class Decision(NamedTuple):
     """What became of one accepted vote, and by which numbers.
 
-    shown_ms: when the viewer says it saw the question, received_ms - elapsed_ms. rule: what was
+    shown_ms: when the viewer says it saw the question, received_ms - rtt_ms // 2 - elapsed_ms;
+    rtt_ms: the round trip as far as it counts. rule: what was
     checked before it was accepted. verdict: `counts`, `replaced` by a later one, or `withdrawn`.
     """
 
@@ -171,6 +172,7 @@ class Decision(NamedTuple):
     choices: list[int]
     received_ms: int
     elapsed_ms: int
+    rtt_ms: int
     shown_ms: int
     rule: str
     verdict: str
@@ -195,7 +197,8 @@ def explain(poll: Poll, records: Records) -> list[Decision]:
                 choices=choices_of(values["mask"]),
                 received_ms=values["received_ms"],
                 elapsed_ms=values["elapsed_ms"],
-                shown_ms=values["received_ms"] - values["elapsed_ms"],
+                rtt_ms=values["rtt_ms"],
+                shown_ms=values["received_ms"] - values["rtt_ms"] // 2 - values["elapsed_ms"],
                 rule=rule(poll),
                 verdict="counts" if counts else "withdrawn" if number == last else "replaced",
                 right=bool(counted.correct[0]) if decided and counted else None,
@@ -212,7 +215,8 @@ def rule(poll: Poll) -> str:
         shown = poll.rules
         parts.append(f"elapsed_ms <= {poll.window_ms} + {GRACE}")
         parts.append(
-            f"{shown.opens_ms} - {GRACE} <= shown_ms <= {shown.opens_ms} + {shown.delay_max_ms}"
+            f"{shown.opens_ms} - {GRACE} - rtt_ms // 2 <= shown_ms"
+            f" <= {shown.opens_ms} + {shown.delay_max_ms}"
         )
     if poll.closes_ms is not None:
         parts.append(f"received_ms <= {poll.closes_ms}")

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ngage.errors import PollError, RefusalCode, RefusedError, UnknownPollError
+from ngage.events import RpcCall
 from ngage.interaction.authors import Author, shown_name
 from ngage.interaction.hooks import ChatLine, Vote
 from ngage.interaction.model import Phase, Poll, State, choices_of, mask_of
@@ -71,7 +72,7 @@ class CueAck(OfEvent, kw_only=True):
     cue: Annotated[str, Meta(min_length=1, max_length=CUE_ID_CHARS_MAX)] | Word64
 
 
-Call = TypeVar("Call", bound=Struct)
+Wanted = TypeVar("Wanted", bound=Struct)
 Answer = Mapping[str, object] | Coroutine[Any, Any, bytes | None] | None
 
 
@@ -92,7 +93,7 @@ class Rpc:
         self._limits = limits
         self._hooks = hooks
         self._waiting: set[asyncio.Task[None]] = set()
-        self._methods: dict[str, Callable[[int, Person, bytes, int], Answer]] = {
+        self._methods: dict[str, Callable[[RpcCall], Answer]] = {
             "poll.vote": self._vote,
             "event.me": self._me,
             "react": self._react,
@@ -102,22 +103,20 @@ class Rpc:
             "cue.ack": self._acknowledge,
         }
 
-    def __call__(
-        self, client: int, identity: Person, method: str, data: bytes, command: int
-    ) -> bytes | Refusal | None:
+    def __call__(self, call: RpcCall) -> bytes | Refusal | None:
         """The data of the reply, or a refusal; None: the reply comes by itself, later."""
-        known = self._methods.get(method)
+        known = self._methods.get(call.method)
         if known is None:
             return METHOD_NOT_FOUND
         try:
-            self._limits.demand("commands", identity.voter)
-            answer = known(client, identity, data, command)
+            self._limits.demand("commands", call.identity.voter)
+            answer = known(call)
         except RefusedError as error:
             return _refusal(error)
         except msgspec.DecodeError as error:
             return Refusal(BAD_REQUEST, f"bad request: {error}")
         if isinstance(answer, Coroutine):
-            self._later(client, command, answer)
+            self._later(call.client, call.command, answer)
             return None
         return None if answer is None else msgspec.json.encode(answer)
 
@@ -129,30 +128,26 @@ class Rpc:
 
     # Methods
 
-    def _vote(self, client: int, identity: Person, data: bytes, command: int) -> Answer:
-        call = _decode(data, PollVote)
+    def _vote(self, call: RpcCall) -> Answer:
+        identity, wanted = call.identity, _decode(call.data, PollVote)
         _check_crowd(identity)
-        poll = self._votable(call)
-        mask = _mask(call.choices)
+        poll = self._votable(wanted)
+        mask = _mask(wanted.choices)
         self._limits.demand("votes", identity.voter)
 
         def cast() -> None:
-            self._core.vote(
-                *(client, identity.voter, poll.id, call.seq, mask),
-                elapsed_ms=call.elapsed_ms,
-                command=command,
-            )
+            self._core.vote(call, poll.id, wanted.seq, mask, wanted.elapsed_ms)
 
         if self._hooks is None or not self._hooks.has("on_vote"):
             cast()
             return None
         choices = tuple(choices_of(mask))
-        vote = Vote(identity.user, identity.voter, call.event, poll.id, choices)
+        vote = Vote(identity.user, identity.voter, wanted.event, poll.id, choices)
         return _after(self._hooks.vote(vote), cast)
 
-    def _me(self, client: int, identity: Person, data: bytes, command: int) -> Answer:
-        show = self._show(_decode(data, OfEvent))
-        event, voter = show.event, identity.voter
+    def _me(self, call: RpcCall) -> Answer:
+        show = self._show(_decode(call.data, OfEvent))
+        event, voter = show.event, call.identity.voter
         votes = {}
         for poll in self._polls.shown(event):
             register = self._polls.register(poll, voter)
@@ -168,64 +163,66 @@ class Rpc:
             "banned": voter in show.parts.chat.bans,
         }
 
-    def _react(self, client: int, identity: Person, data: bytes, command: int) -> Answer:
-        call = _decode(data, React)
-        _check_crowd(identity)
-        show = self._open(call, "reactions", Phase.SCHEDULED, Phase.LIVE)
-        self._admit(show, identity)
-        show.parts.reactions.react(identity.voter, call.kind, call.count)
+    def _react(self, call: RpcCall) -> Answer:
+        wanted = _decode(call.data, React)
+        _check_crowd(call.identity)
+        show = self._open(wanted, "reactions", Phase.SCHEDULED, Phase.LIVE)
+        self._admit(show, call.identity)
+        show.parts.reactions.react(call.identity.voter, wanted.kind, wanted.count)
         return {}
 
-    def _say(self, client: int, identity: Person, data: bytes, command: int) -> Answer:
-        call = _decode(data, Say)
-        chat = self._open(call, "chat").parts.chat
-        author = _author(identity, call)
-        text = chat.examine(author, call.text)
+    def _say(self, call: RpcCall) -> Answer:
+        wanted = _decode(call.data, Say)
+        chat = self._open(wanted, "chat").parts.chat
+        author = _author(call.identity, wanted)
+        text = chat.examine(author, wanted.text)
         self._limits.demand("chat", author.voter)
         if self._hooks is None or not self._hooks.has("on_chat"):
             return _sent(chat.accept(author, text))
-        line = ChatLine(author.user, author.voter, call.event, author.name, text)
-        return self._say_later(self._hooks.chat(line), call, author)
+        line = ChatLine(author.user, author.voter, wanted.event, author.name, text)
+        return self._say_later(self._hooks.chat(line), wanted, author)
 
-    async def _say_later(self, asked: Coroutine[Any, Any, str], call: Say, author: Author) -> bytes:
+    async def _say_later(
+        self, asked: Coroutine[Any, Any, str], wanted: Say, author: Author
+    ) -> bytes:
         text = await asked
         # The event may have changed meanwhile.
-        chat = self._open(call, "chat").parts.chat
+        chat = self._open(wanted, "chat").parts.chat
         return msgspec.json.encode(_sent(chat.accept(author, text)))
 
-    def _ask(self, client: int, identity: Person, data: bytes, command: int) -> Answer:
-        call = _decode(data, Say)
-        questions = self._open(call, "questions").parts.questions
-        self._limits.demand("questions", identity.voter)
-        return _sent(questions.ask(_author(identity, call), call.text))
+    def _ask(self, call: RpcCall) -> Answer:
+        wanted = _decode(call.data, Say)
+        questions = self._open(wanted, "questions").parts.questions
+        self._limits.demand("questions", call.identity.voter)
+        return _sent(questions.ask(_author(call.identity, wanted), wanted.text))
 
-    def _want(self, client: int, identity: Person, data: bytes, command: int) -> Answer:
-        call = _decode(data, QuestionVote)
-        _check_crowd(identity)
-        self._open(call, "questions").parts.questions.vote(identity.voter, call.question, call.up)
+    def _want(self, call: RpcCall) -> Answer:
+        wanted, voter = _decode(call.data, QuestionVote), call.identity.voter
+        _check_crowd(call.identity)
+        self._open(wanted, "questions").parts.questions.vote(voter, wanted.question, wanted.up)
         return {}
 
-    def _acknowledge(self, client: int, identity: Person, data: bytes, command: int) -> Answer:
-        call = _decode(data, CueAck)
-        self._show(call).acknowledged(str(call.cue))
+    def _acknowledge(self, call: RpcCall) -> Answer:
+        wanted = _decode(call.data, CueAck)
+        self._show(wanted).acknowledged(str(wanted.cue))
         return {}
 
     # What has to hold
 
-    def _show(self, call: OfEvent) -> Show:
-        show = self._shows.get(call.event)
+    def _show(self, wanted: OfEvent) -> Show:
+        show = self._shows.get(wanted.event)
         if show is None:
             raise RefusedError(RefusalCode.UNKNOWN, "no such event")
         return show
 
     def _open(
         self,
-        call: OfEvent,
+        wanted: OfEvent,
         feature: str,
         *phases: Phase,
     ) -> Show:
         """The event, if that is on; in any phase but the last, or one of `phases`."""
-        show = self._show(call)
+        show = self._show(wanted)
         if not getattr(show.event.features, feature):
             raise RefusedError(RefusalCode.NOT_NOW, f"{feature} are off")
         phase = show.event.phase
@@ -237,10 +234,10 @@ class Rpc:
         if identity.voter in show.parts.chat.bans:
             raise RefusedError(RefusalCode.BANNED, "banned")
 
-    def _votable(self, call: PollVote) -> Poll:
-        show = self._show(call)
+    def _votable(self, wanted: PollVote) -> Poll:
+        show = self._show(wanted)
         try:
-            poll = self._polls.find(call.event, call.poll)
+            poll = self._polls.find(wanted.event, wanted.poll)
         except UnknownPollError:
             poll = None
         if poll is None or poll.state is State.CREATED:
@@ -279,8 +276,8 @@ async def _after(asked: Coroutine[Any, Any, None], act: Callable[[], None]) -> N
     act()
 
 
-def _decode(data: bytes, call: type[Call]) -> Call:
-    return msgspec.json.decode(data or b"{}", type=call)
+def _decode(data: bytes, wanted: type[Wanted]) -> Wanted:
+    return msgspec.json.decode(data or b"{}", type=wanted)
 
 
 def _check_crowd(identity: Person) -> None:
@@ -296,11 +293,11 @@ def _mask(choices: list[int]) -> int:
         raise RefusedError(RefusalCode.NO_CHOICE, str(error)) from None
 
 
-def _author(identity: Person, call: Say) -> Author:
+def _author(identity: Person, wanted: Say) -> Author:
     info = None if identity.info is None else bytes(identity.info)
-    given = call.name if identity.anonymous else ""
+    given = wanted.name if identity.anonymous else ""
     name = shown_name(info, given)
-    return Author(identity.user, identity.voter, name, moderator=identity.host == call.event)
+    return Author(identity.user, identity.voter, name, moderator=identity.host == wanted.event)
 
 
 def _sent(sent: Any) -> Mapping[str, object]:

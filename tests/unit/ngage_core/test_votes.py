@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,26 @@ def test_edges_of_the_window(journal: Path, received_ms: int, elapsed_ms: int, s
         assert told(votes, Vote(1, 1, 1, elapsed_ms, received_ms)) == [status]
 
 
+FAR = [
+    (103_500, 1_000, ACCEPTED),
+    (103_501, 1_000, LATE),
+    (104_000, 2**32 - 1, ACCEPTED),
+    (104_001, 2**32 - 1, LATE),
+    (99_750, 2_000, ACCEPTED),  # it never harms
+]
+
+
+@pytest.mark.parametrize(("received_ms", "rtt_ms", "status"), FAR)
+def test_the_way_back_is_not_the_viewers_delay(
+    journal: Path, received_ms: int, rtt_ms: int, status: int
+) -> None:
+    with voting(journal, QUIZ) as votes:
+        assert told(votes, Vote(1, 1, 1, 0, received_ms, rtt_ms)) == [status]
+        kept = [record for _, records in batches(journal.read_bytes()) for record in records]
+        counted = min(rtt_ms, limits()["vote_rtt_ms_max"])
+        assert [one.rtt_ms for one in kept] == ([counted] if status == ACCEPTED else [])
+
+
 def test_a_window_without_an_opening(journal: Path) -> None:
     with voting(journal, Rules(window_ms=10_000)) as votes:
         cast = [Vote(1, 1, 1, 10_250, 5), Vote(2, 1, 1, 10_251, 10**12)]
@@ -189,6 +210,8 @@ def test_votes_are_stamped_with_the_clock(journal: Path) -> None:
         ((_, [record]),) = batches(journal.read_bytes())
         assert before <= record.received_ms <= votes.now_ms()
         assert votes.now_ms() >= before
+        assert votes.unix_ms(1_000) - votes.unix_ms(0) == 1_000
+        assert votes.now_ms() >= votes.unix_ms(time.monotonic_ns() // 1_000_000) >= before
         assert isinstance(votes.set_clock(), int)
 
 
@@ -280,7 +303,7 @@ def test_the_journal_has_what_was_accepted_and_nothing_else(votes: Votes, journa
     assert head[3] <= before
     ((end, records),) = batches(data)
     assert end == len(data)
-    assert records == [Record(1, 1, 0b11, 40, 0, 50, 70), Record(2, 2, 0b1, 43, 0, 53, 71)]
+    assert records == [Record(1, 1, 0b11, 40, 0, 0, 50, 70), Record(2, 2, 0b1, 43, 0, 0, 53, 71)]
     assert journal.stat().st_mode & 0o777 == 0o600
 
 

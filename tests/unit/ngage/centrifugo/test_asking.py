@@ -9,6 +9,7 @@ import pytest
 
 from ngage.centrifugo import session
 from ngage.errors import CloseCode
+from ngage.events import RpcCall
 from ngage.identity import Identity
 from ngage.settings import Settings
 from tests.helpers.jwks import SECRET as KEY
@@ -83,9 +84,9 @@ class RefusedOutside(Exception):
 def test_rpc() -> None:
     calls: list[tuple[Any, ...]] = []
 
-    def rpc(client: int, somebody: Identity, method: str, data: bytes, command: int) -> object:
-        calls.append((client, somebody.user, method, data, command))
-        match method:
+    def rpc(call: RpcCall) -> object:
+        calls.append((call.client, call.identity.user, call.method, call.data, call.command))
+        match call.method:
             case "raise":
                 raise RefusedOutside("later")
             case "bug":
@@ -96,7 +97,7 @@ def test_rpc() -> None:
                 return None
             case "wrong":
                 return {"not": "bytes"}
-        return data
+        return call.data
 
     here = World(SETTINGS, rpc=rpc)
     here.connected(1, token=sign({"sub": "42"}))

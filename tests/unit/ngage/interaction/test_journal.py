@@ -25,7 +25,7 @@ votes = st.lists(
 
 
 def records_of(given: list[Vote]) -> Records:
-    rows = [(v, s, m, 10 * n, 0, 1000 + n, 7) for n, (v, s, m) in enumerate(given)]
+    rows = [(v, s, m, 10 * n, 0, 80 + n, 1000 + n, 7) for n, (v, s, m) in enumerate(given)]
     return np.array(rows, RECORD)
 
 
@@ -136,12 +136,12 @@ def test_audit_as_csv_and_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     pieces = list(audit.as_csv(audit.rows(path, counted)))
     assert len(pieces) > 3
     rows = list(csv.DictReader(io.StringIO(b"".join(pieces).decode())))
-    assert [(r["voter"], r["seq"], r["choices"], r["counts"]) for r in rows] == [
-        ("0000000000000001", "1", "0 2", "0"),
-        ("0000000000000002", "1", "0", "0"),
-        ("0000000000000001", "2", "1", "1"),
-        ("0000000000000002", "2", "", "0"),
-        ("ffffffffffffffff", "1", "2", "1"),
+    assert [(r["voter"], r["seq"], r["choices"], r["counts"], r["rtt_ms"]) for r in rows] == [
+        ("0000000000000001", "1", "0 2", "0", "80"),
+        ("0000000000000002", "1", "0", "0", "81"),
+        ("0000000000000001", "2", "1", "1", "80"),
+        ("0000000000000002", "2", "", "0", "81"),
+        ("ffffffffffffffff", "1", "2", "1", "82"),
     ]
     document = b"".join(audit.as_json(b'{"votes":', audit.rows(path, counted), b"}"))
     listed = json.loads(document)["votes"]
@@ -153,6 +153,7 @@ def test_audit_as_csv_and_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         "received_ms": 1000,
         "client": "0000000000000007",
         "counts": False,
+        "rtt_ms": 80,
     }
     assert sum(vote["counts"] for vote in listed) == journal.recount(counted, 3).voters
 

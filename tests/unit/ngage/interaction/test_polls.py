@@ -134,7 +134,7 @@ async def test_what_needs_an_answer_locks_at_its_deadline(
 
 async def test_a_question_is_over_when_the_last_window_is(edge: PollEdge, event: Event) -> None:
     poll = await edge.opened(event, **QUIZ, answer=1)
-    assert poll.closes_ms == edge.clock.unix + 15_000 + 10_000 + 250
+    assert poll.closes_ms == edge.clock.unix + 15_000 + 10_000 + 250 + 1_000
 
 
 @pytest.mark.parametrize(

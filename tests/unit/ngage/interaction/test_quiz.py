@@ -24,7 +24,7 @@ def question(scoring: Scoring = Scoring.SPEED, **changes: Any) -> Poll:
 
 def registers(answers: dict[int, tuple[int, int]]) -> Records:
     """From voter -> (mask, elapsed_ms)."""
-    rows = [(v, 1, mask, ms, 0, START_MS + ms, 0) for v, (mask, ms) in sorted(answers.items())]
+    rows = [(v, 1, mask, ms, 0, 0, START_MS + ms, 0) for v, (mask, ms) in sorted(answers.items())]
     return np.array(rows, RECORD)
 
 
@@ -127,9 +127,9 @@ def test_a_million_voters() -> None:
 def test_every_decision_about_a_voter() -> None:
     poll = question(closes_ms=START_MS + 20_000)
     rows = [
-        (9, 1, 0b001, 1000, 0, START_MS + 3000, 5),
-        (9, 3, 0b010, 2500, 0, START_MS + 4500, 5),
-        (9, 2, 0b100, 2000, 0, START_MS + 5000, 6),
+        (9, 1, 0b001, 1000, 0, 0, START_MS + 3000, 5),
+        (9, 3, 0b010, 2500, 0, 101, START_MS + 4550, 5),
+        (9, 2, 0b100, 2000, 0, 0, START_MS + 5000, 6),
     ]
     first, second, third = explain(poll, np.array(rows, RECORD))
     assert (first.verdict, first.right, first.points) == ("replaced", None, 0)
@@ -137,14 +137,15 @@ def test_every_decision_about_a_voter() -> None:
     assert second.verdict == "counts"
     assert second.right
     assert second.points == slow_points(2500)
-    assert second.shown_ms == second.received_ms - second.elapsed_ms == START_MS + 2000
+    assert (second.rtt_ms, second.shown_ms) == (101, START_MS + 4550 - 50 - 2500)
     assert f"elapsed_ms <= {WINDOW_MS} + 250" in second.rule
-    assert f"{START_MS} - 250 <= shown_ms <= {START_MS} + 15000" in second.rule
+    shown = f"{START_MS} - 250 - rtt_ms // 2 <= shown_ms <= {START_MS} + 15000"
+    assert shown in second.rule
     assert f"received_ms <= {START_MS + 20_000}" in second.rule
 
 
 def test_a_vote_that_was_withdrawn() -> None:
-    rows = [(9, 1, 1, 0, 0, START_MS, 5), (9, 2, 0, 0, 0, START_MS, 5)]
+    rows = [(9, 1, 1, 0, 0, 0, START_MS, 5), (9, 2, 0, 0, 0, 0, START_MS, 5)]
     decisions = explain(draft(opened_ms=START_MS), np.array(rows, RECORD))
     assert [decision.verdict for decision in decisions] == ["replaced", "withdrawn"]
     assert explain(draft(), np.empty(0, RECORD)) == []

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from ngage.errors import RefusalCode
+from ngage.events import RpcCall
 from ngage.identity import Identity, anonymous
 from ngage.interaction.ballots import VoteStatus
 from ngage.interaction.hooks import Hooks, Refuse
@@ -83,7 +84,7 @@ async def test_a_vote_that_makes_no_sense(
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"null", b"\xff", b'{"event"', b"1" * 5000])
 async def test_data_that_is_no_call(stage: Stage, event: Event, data: bytes) -> None:
     for method in ("poll.vote", "chat.send", "react", "event.me", "question.ask", "cue.ack"):
-        refused = stage.events.rpc(1, FAN, method, data, 1)
+        refused = stage.events.rpc(RpcCall(1, FAN, method, data, 1, 0, 0))
         assert isinstance(refused, Refusal)
         assert refused.code == 107
 

@@ -24,7 +24,8 @@ cdef enum VoteStatus:
     VOTE_LATE = 7  # outside the window on the viewer's own timeline
     VOTE_UNAVAILABLE = 8  # the journal cannot be written
     VOTE_BUSY = 9  # said by a port that has no room
-    VOTE_STATUSES = 10
+    VOTE_STATUSES = 10  # of the votes thread
+    VOTE_GUARDED = 10  # said by a shard: votes have to come as JSON, for somebody is asked first
 
 
 cdef struct Vote:
@@ -67,6 +68,7 @@ cdef struct VotesDoor:
     uint64_t pad[7]
     sem_t bell
     uint64_t unix_offset_ms
+    uint64_t guarded  # shards take no votes
     VotesPort *ports
     uint32_t port_count
 

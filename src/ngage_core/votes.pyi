@@ -102,6 +102,9 @@ class Votes:
         For when another process goes on with them: to a client "no such poll" is final.
         """
 
+    def guard(self, guarded: bool) -> None:
+        """While it is set, shards refuse the votes they read: all have to come through vote()."""
+
     def event_fd(self, port: int) -> int:
         """An eventfd, readable when there may be answers; this object closes it in stop().
 

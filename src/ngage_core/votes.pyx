@@ -343,6 +343,9 @@ cdef class Votes:
     def leave(self, bint leaving):
         ng_store(&self.core.leaving, leaving)
 
+    def guard(self, bint guarded):
+        ng_store(&self.core.door.guarded, guarded)
+
     def event_fd(self, uint32_t port):
         cdef VotesPort *opened = self.port_numbered(port)
         cdef int64_t fd = self.event_fds[port]

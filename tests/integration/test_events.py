@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import os
 import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -125,6 +126,19 @@ async def test_a_person_has_one_vote_whichever_way(edge: Daemon) -> None:
     assert counted(made) == ([0, 1, 0], 1)
     async with viewer(edge) as late:
         assert await late.vote(poll, 1, 0) == 4001
+
+
+async def test_a_hook_is_asked_about_every_vote(data: Path, tmp_path: Path) -> None:
+    module = "def on_vote(vote):\n    return vote.choices != (2,)\n"
+    (tmp_path / "members.py").write_text(module)
+    path = {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    with Daemon("--data", str(data), "--set", "hooks=members", env=path) as edge:
+        poll = open_poll(edge)
+        async with viewer(edge) as one:
+            assert native_vote(edge, one.ticket, poll, 1, 0b100) == 10
+            assert await one.vote(poll, 1, 2) == 4010
+            assert await one.vote(poll, 2, 1) == "accepted"
+        assert results(edge, poll)["tally"]["counts"] == [0, 1, 0]
 
 
 async def test_the_tally_is_pushed_and_who_joins_has_it_at_once(edge: Daemon) -> None:

@@ -15,7 +15,7 @@ from tests.oracle.frames import BINARY, client_frame
 
 POLL = 7
 ACCEPTED, DUPLICATE, CLOSED, NO_POLL, NO_CHOICE, BANNED = range(6)
-BUSY = 9
+BUSY, GUARDED = 9, 10
 PER_SECOND = 20  # the default
 SHARDS = 2
 
@@ -126,6 +126,17 @@ def test_refusals_are_answered_too(room: Room) -> None:
         client.send(vote(1, 1))
         assert read_answer(client)[0] == CLOSED
     assert room.votes.tally(POLL) == ((0, 0, 0), 0)
+
+
+def test_guarded_votes_are_refused(room: Room) -> None:
+    room.votes.guard(True)
+    with Raw(room.address) as client:
+        client.upgrade(f"/ws/stage?ticket={ticket(1)}")
+        client.send(vote(1, 1))
+        assert read_answer(client) == (GUARDED, POLL, 1)
+        room.votes.guard(False)
+        client.send(vote(1, 1))
+        assert read_answer(client) == (ACCEPTED, POLL, 1)
 
 
 @pytest.mark.parametrize("query", ["", f"?ticket={ticket(1, flags=1)}"])

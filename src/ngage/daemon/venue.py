@@ -152,6 +152,7 @@ class Venue:
             clock=self.clock,
         )
         await events.start()
+        self._edge.votes.guard(self.hooks.has("on_vote"))
         self._edge.votes.leave(False)
         self._open.push_async_callback(events.stop)
         self.events = events

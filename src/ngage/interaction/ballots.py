@@ -23,6 +23,7 @@ class VoteStatus(IntEnum):
     LATE = 7
     UNAVAILABLE = 8
     BUSY = 9
+    GUARDED = 10
 
 
 class BallotRules(NamedTuple):

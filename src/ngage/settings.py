@@ -126,7 +126,7 @@ class Settings:
     public_url: str = option(
         "", Url(), "where the audience finds the public listener; empty: its address", live=True
     )
-    event_tick_ms: int = option(250, Whole(20, 10000), "between tallies of an event")
+    event_tick_ms: int = option(250, Whole(20, 60000), "between tallies of an event")
 
     # What is served
     echo: bool = option(False, Switch(), "an echo endpoint at /echo, for conformance tests")

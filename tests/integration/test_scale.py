@@ -54,6 +54,17 @@ def test_a_full_house_hears_everything_through_a_restart() -> None:
 
 
 @pytest.mark.usefixtures("host")
+def test_any_command_finds_room_for_its_fans() -> None:
+    script = "cat /proc/sys/fs/file-max; tail -n +3 /proc/net/dev; exit 7"
+    command = [sys.executable, "-m", "bench.scale.around", str(FEW), "sh", "-c", script]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 7, ended.stderr
+    files, *interfaces = ended.stdout.splitlines()
+    assert int(files) >= minima(FEW, 0)["fs/file-max"][0]
+    assert [line.split()[0] for line in interfaces] == ["lo:"]
+
+
+@pytest.mark.usefixtures("host")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_ended_leaves_nothing_behind(number: signal.Signals) -> None:
     with subprocess.Popen(

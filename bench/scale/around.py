@@ -1,0 +1,47 @@
+"""Run a command where so many fans fit: in a network of its own, with the host's limits raised
+meanwhile. `python -m bench.scale.around 1000000 mobsim run bench/events/all-come-back.toml`.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+
+from bench.scale import estimate, host
+from bench.scale.apart import run_apart
+from bench.scale.options import count
+from bench.scale.run import enter_network
+from ngage.errors import NgageError
+
+
+def main() -> int:
+    """The exit code: that of the command, 2 if it cannot be run."""
+    parser = argparse.ArgumentParser(prog="python -m bench.scale.around", description=__doc__)
+    parser.add_argument("fans", type=count, help="how many fans it has at most")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="what to run, with its flags")
+    arguments = parser.parse_args()
+    if not arguments.command:
+        parser.error("what is to be run?")
+    try:
+        estimate.must_be_root(os.geteuid())
+        host.restore()
+        estimate.must_fit(arguments.fans, estimate.capacity())
+        memory_bytes = os.sysconf("SC_PHYS_PAGES") * host.PAGE_BYTES
+        with host.raised(arguments.fans, memory_bytes):
+            return run_apart(run, arguments.command)
+    except (NgageError, OSError) as error:
+        print(f"scale: {error}", file=sys.stderr)
+        return 2
+
+
+def run(command: list[str]) -> int:
+    try:
+        enter_network()
+        return subprocess.call(command)
+    except (NgageError, OSError) as error:
+        print(f"scale: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

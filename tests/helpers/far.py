@@ -32,20 +32,21 @@ PACKET_BYTES_MAX = 65536
 
 def refusal() -> str:
     """Why there can be no such network here; "" if there can."""
-    if os.geteuid() != 0:
-        return "a network namespace needs root"
-    return "" if os.access(TUN, os.W_OK) else f"no {TUN}"
+    try:
+        with far_away(0):
+            return ""
+    except OSError as error:
+        return f"no network of its own with a TUN device: {error}"
 
 
 @contextmanager
 def far_away(delay_ms: int) -> Iterator[None]:
     """This thread, and what it starts, have HERE and FAR and nothing else meanwhile."""
-    libc = ctypes.CDLL(None, use_errno=True)
     with ExitStack() as stack:
         before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         stack.callback(os.close, before)
         isolate()
-        stack.callback(libc.setns, before, CLONE_NEWNET)
+        stack.callback(_enter, before)
         wire = os.open(TUN, os.O_RDWR | os.O_NONBLOCK)
         stack.callback(os.close, wire)
         fcntl.ioctl(wire, TUNSETIFF, struct.pack("16sH22x", DEVICE, IFF_TUN | IFF_NO_PI))
@@ -61,6 +62,12 @@ def far_away(delay_ms: int) -> Iterator[None]:
         stack.callback(carrier.join)
         stack.callback(os.close, end)
         yield
+
+
+def _enter(network: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(network, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def _carry(wire: int, ended: int, delay: float) -> None:

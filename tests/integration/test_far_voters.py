@@ -15,14 +15,14 @@ from tests.helpers.far import FAR, HERE, far_away, refusal
 from tests.helpers.raw import Raw
 from tests.oracle.frames import BINARY, client_frame
 
-pytestmark = pytest.mark.skipif(bool(refusal()), reason=refusal())
-
 DELAY_MS = 40
 QUESTION = {"event": "gala", "kind": "quiz", "title": "Which?", "choices": ["A", "B"]}
 
 
 @pytest.fixture
 def edge(tmp_path: Path) -> Iterator[Daemon]:
+    if why := refusal():
+        pytest.skip(why)
     with far_away(DELAY_MS), Daemon("--listen", f"{HERE}:0", "--data", str(tmp_path)) as daemon:
         yield daemon
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
@@ -31,7 +31,8 @@ EVENT = {"event": "gala"}
 # Resolves to the Unix time of the frame that shows so many votes.
 LOOK = """votes => {
   const wanted = votes === 1 ? "1 vote" : `${votes} votes`;
-  window.shown = new Promise((resolve) => {
+  window.shown = new Promise((resolve, reject) => {
+    setTimeout(() => reject(new Error(`no ${wanted} within 30 s`)), 30_000);
     const look = () => document.body.innerText.includes(wanted)
       ? resolve(performance.timeOrigin + performance.now()) : requestAnimationFrame(look);
     look();
@@ -41,7 +42,7 @@ LOOK = """votes => {
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.tally_to_screen", description=__doc__)
-    parser.add_argument("--votes", type=int, default=50, help="how many (default 50)")
+    parser.add_argument("--votes", type=int, default=50, help="how many, below 1000 (default 50)")
     parser.add_argument("--fans", type=int, default=10_000, help="beside them (default 10000)")
     options = parser.parse_args()
     load = " ".join(f"{value:.2f}" for value in os.getloadavg())
@@ -59,12 +60,13 @@ def main() -> None:
         page = stack.enter_context(browser()).new_page()
         page.goto(url)
         page.locator(".choice").first.wait_for()
-        stack.enter_context(_crowd(edge, options.fans))
+        check_crowd = stack.enter_context(_crowd(edge, options.fans))
         taken = []
         for number, one in enumerate(tickets, 1):
             with Raw(edge.public) as voter:
                 voter.upgrade(f"/ws/event:gala?ticket={one['ticket']}")
                 taken.append(_shown(page, voter, poll, number))
+            check_crowd()
         half, most, last = np.percentile(taken, [50, 95, 100])
         print(f"{len(taken)} votes, ms until shown: p50 {half:.0f}, p95 {most:.0f}, max {last:.0f}")
 
@@ -81,21 +83,25 @@ def _shown(page: Page, voter: Raw, poll: int, number: int) -> float:
 
 
 @contextmanager
-def _crowd(edge: Daemon, fans: int) -> Iterator[None]:
-    """Fans of the tally, all of them there."""
+def _crowd(edge: Daemon, fans: int) -> Iterator[Callable[[], None]]:
+    """Fans of the tally, all of them there; what is given ends the program if they are not."""
     if not fans:
-        yield
+        yield lambda: None
         return
     target = f"{edge.url}/ws/tally:gala"
     arguments = ["--target", target, "--fans", str(fans), "--duration", "1h", "--plain"]
     there = edge.metrics()["ngage_client_connections"] + fans
     with subprocess.Popen([COMMAND, "quick", *arguments], stdout=subprocess.DEVNULL) as mob:
+
+        def check() -> None:
+            if mob.poll() is not None:
+                sys.exit(f"mobsim ended with {mob.returncode}")
+
         try:
             while edge.metrics()["ngage_client_connections"] < there:
-                if mob.poll() is not None:
-                    sys.exit(f"mobsim ended with {mob.returncode}")
+                check()
                 time.sleep(0.2)
-            yield
+            yield check
         finally:
             mob.terminate()
 

@@ -4,14 +4,18 @@ meanwhile. `python -m bench.scale.around 1000000 mobsim run bench/events/all-com
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 from bench.scale import estimate, host
 from bench.scale.apart import run_apart
 from bench.scale.options import count
 from bench.scale.run import enter_network
 from ngage.errors import NgageError
+
+END_SECONDS = 60.0  # a million sockets close in half a minute
 
 
 def main() -> int:
@@ -37,7 +41,15 @@ def main() -> int:
 def run(command: list[str]) -> int:
     try:
         enter_network()
-        return subprocess.call(command)
+        with subprocess.Popen(command) as running:
+            try:
+                return running.wait()
+            except KeyboardInterrupt:
+                running.send_signal(signal.SIGINT)
+                with suppress(subprocess.TimeoutExpired):
+                    running.wait(END_SECONDS)
+                running.kill()
+                raise
     except (NgageError, OSError) as error:
         print(f"scale: {error}", file=sys.stderr)
         return 2

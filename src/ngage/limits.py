@@ -56,6 +56,8 @@ QUIZ_DELAY_MS_MAX = 15_000
 QUIZ_WAY_MS_MAX = 1000
 LEADERBOARD_MAX = 1000
 
+# Between looks for what is over or held back, whatever the tick
+ATTEND_SECONDS = 0.25
 # Finishing a poll that the store could not take
 RETRY_SECONDS = 1.0
 # Opening the journals anew while votes are refused because of the disk

@@ -19,8 +19,8 @@ from ngage_core.registers cimport (
 )
 from ngage_core.sysio cimport sys_yield
 from ngage_core.vote cimport (
-    VOTE_ACCEPTED, VOTE_CLOSED, VOTE_DUPLICATE, VOTE_FINAL, VOTE_LATE, VOTE_NO_CHOICE,
-    VOTE_UNAVAILABLE, Vote,
+    VOTE_ACCEPTED, VOTE_CLOSED, VOTE_DUPLICATE, VOTE_FINAL, VOTE_GUARDED, VOTE_LATE,
+    VOTE_NO_CHOICE, VOTE_UNAVAILABLE, Vote,
 )
 
 cdef enum:
@@ -121,6 +121,8 @@ cdef inline uint8_t verdict(const Ballot *ballot, uint64_t there, const Vote *vo
         return VOTE_NO_CHOICE
     if there == rank or (there > rank and not rules.final):
         return VOTE_DUPLICATE
+    if vote.guarded:
+        return VOTE_GUARDED
     if ballot.closed or not in_time(rules, vote):
         return VOTE_CLOSED
     if there and rules.final:

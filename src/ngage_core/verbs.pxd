@@ -22,8 +22,7 @@ from ngage_core.own cimport is_too_slow, own_room
 from ngage_core.shard cimport Shard
 from ngage_core.sysio cimport sys_round_trip_ms
 from ngage_core.vote cimport (
-    VOTE_BUSY, VOTE_GUARDED, Vote, VoteAck, ack_pop, ack_waiting, vote_push, vote_room,
-    votes_received_ms,
+    VOTE_BUSY, Vote, VoteAck, ack_pop, ack_waiting, vote_push, vote_room, votes_received_ms,
 )
 
 cdef enum VerbKind:
@@ -94,9 +93,6 @@ cdef inline void vote(
     memset(&given, 0, sizeof(Vote))
     given.poll = word_at(data + 4)
     given.seq = word_at(data + 8)
-    if ng_peek(&shard.hub.votes.guarded):
-        answer_vote(shard, index, VOTE_GUARDED, given.poll, given.seq)
-        return
     if over_votes(shard, identity) or vote_room(shard.votes_port) == 0:
         answer_vote(shard, index, VOTE_BUSY, given.poll, given.seq)
         return
@@ -105,7 +101,8 @@ cdef inline void vote(
     given.received_ms = votes_received_ms(shard.hub.votes, shard.now_ms)
     given.mask = word_at(data + 12)
     given.elapsed_ms = word_at(data + 16)
-    if given.elapsed_ms:  # of no use without, and a system call
+    given.guarded = ng_peek(&shard.hub.votes.guarded)
+    if given.elapsed_ms:  # only who tells when it was shown: it is a system call
         given.rtt_ms = sys_round_trip_ms(shard.slab.conns[index].fd)
     vote_push(shard.hub.votes, shard.votes_port, &given)
 

@@ -24,8 +24,8 @@ cdef enum VoteStatus:
     VOTE_LATE = 7  # outside the window on the viewer's own timeline
     VOTE_UNAVAILABLE = 8  # the journal cannot be written
     VOTE_BUSY = 9  # said by a port that has no room
-    VOTE_STATUSES = 10  # of the votes thread
-    VOTE_GUARDED = 10  # said by a shard: votes have to come as JSON, for somebody is asked first
+    VOTE_GUARDED = 10  # it came past the control plane, which wants to see each
+    VOTE_STATUSES = 11
 
 
 cdef struct Vote:
@@ -38,6 +38,7 @@ cdef struct Vote:
     uint32_t elapsed_ms
     uint32_t rtt_ms
     uint32_t reply_id  # handed back
+    bint guarded
 
 
 cdef struct VoteAck:
@@ -68,7 +69,7 @@ cdef struct VotesDoor:
     uint64_t pad[7]
     sem_t bell
     uint64_t unix_offset_ms
-    uint64_t guarded  # shards take no votes
+    uint64_t guarded  # votes that shards take are refused
     VotesPort *ports
     uint32_t port_count
 

@@ -103,7 +103,7 @@ class Votes:
         """
 
     def guard(self, guarded: bool) -> None:
-        """While it is set, shards refuse the votes they read: all have to come through vote()."""
+        """While it is set, votes that shards have read are refused: new ones come by vote()."""
 
     def event_fd(self, port: int) -> int:
         """An eventfd, readable when there may be answers; this object closes it in stop().

@@ -40,7 +40,7 @@ from ngage_core.votes_thread cimport votes_main
 cdef int64_t TIME_MAX = <int64_t> 1 << 53
 
 _STATUSES = ("accepted", "duplicate", "closed", "no_poll", "no_choice", "banned", "final", "late",
-             "unavailable", "busy")
+             "unavailable", "busy", "guarded")
 
 
 def limits():
@@ -377,6 +377,7 @@ cdef class Votes:
         vote.elapsed_ms = elapsed_ms
         vote.rtt_ms = rtt_ms
         vote.reply_id = reply_id
+        vote.guarded = False
         vote_push(&self.core.door, opened, &vote)
         return True
 

@@ -45,8 +45,8 @@ def far_away(delay_ms: int) -> Iterator[None]:
     with ExitStack() as stack:
         before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         stack.callback(os.close, before)
-        isolate()
         stack.callback(_enter, before)
+        isolate()
         wire = os.open(TUN, os.O_RDWR | os.O_NONBLOCK)
         stack.callback(os.close, wire)
         fcntl.ioctl(wire, TUNSETIFF, struct.pack("16sH22x", DEVICE, IFF_TUN | IFF_NO_PI))

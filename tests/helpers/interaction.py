@@ -110,7 +110,8 @@ class FakeCore:
 
     def vote(self, call: RpcCall, poll: int, seq: int, mask: int, elapsed_ms: int) -> None:
         voter = call.identity.voter
-        self.votes.append((call.client, voter, poll, seq, mask, elapsed_ms, call.command))
+        came = call.received_ms, call.rtt_ms
+        self.votes.append((call.client, voter, poll, seq, mask, elapsed_ms, call.command, *came))
         self.ballots.vote(poll, voter, seq, mask, elapsed_ms)
 
     def reply(self, client: int, command: int, answer: bytes | Refusal) -> None:
@@ -133,9 +134,11 @@ class Stage:
     restart() is another process on the same disk; after an upgrade channels have what they had.
     """
 
-    def __init__(self, directory: Path, *, tick_ms: int = 60_000, **settings: Any) -> None:
+    def __init__(
+        self, directory: Path, *, tick_ms: int = 60_000, attend_ms: int = 60_000, **settings: Any
+    ) -> None:
         self.directory = directory
-        self.tick_ms = tick_ms
+        self.tick_ms, self.attend_ms = tick_ms, attend_ms
         self.clock = FakeClock()
         self.settings = Settings(**settings)
         self.told: list[tuple[str, str, Any]] = []
@@ -169,6 +172,7 @@ class Stage:
             make_parts=rooms,
             limits=limits,
             tick_ms=self.tick_ms,
+            attend_seconds=self.attend_ms / 1000,
             hooks=hooks,
             tell=lambda kind, event, data: self.told.append((kind, event, data)),
             clock=self.clock,
@@ -188,7 +192,7 @@ class Stage:
     async def tick(self, milliseconds: int = 0) -> None:
         """Time passes, then all that a tick does."""
         self.clock.advance(milliseconds)
-        await self.events.polls.attend()
+        await self.events.attend()
         self.events.tick()
 
     async def event(self, name: str = "show", phase: Phase = Phase.LIVE) -> Event:
@@ -204,7 +208,7 @@ class Stage:
     def rpc(self, method: str, user: Identity, command: int = 1, **data: Any) -> Any:
         """The answer: data, a Refusal, or None for one that comes later."""
         asked = json.dumps({"event": "show", **data}).encode()
-        call = RpcCall(user.voter & 0xFFFF, user, method, asked, command, 0, 0)
+        call = RpcCall(user.voter & 0xFFFF, user, method, asked, command, 1234, 56)
         answer = self.events.rpc(call)
         return json.loads(answer) if isinstance(answer, bytes) else answer
 

@@ -52,5 +52,4 @@ async def test_the_round_trip_of_an_answer_is_in_the_journal(edge: Daemon) -> No
     assert all(rtt_ms >= 2 * DELAY_MS for _, rtt_ms in rows)
     voter = text.splitlines()[1].split(",")[0]
     proof = edge.do("poll_audit", {"event": "gala", "poll": poll, "voter": voter})
-    for one in proof["decisions"]:
-        assert one["shown_ms"] == one["received_ms"] - one["rtt_ms"] // 2 - one["elapsed_ms"]
+    assert [one["rtt_ms"] for one in proof["decisions"]] == [rtt_ms for _, rtt_ms in rows]

@@ -137,6 +137,11 @@ def test_guarded_votes_are_refused(room: Room) -> None:
         room.votes.guard(False)
         client.send(vote(1, 1))
         assert read_answer(client) == (ACCEPTED, POLL, 1)
+        room.votes.guard(True)
+        client.send(vote(1, 1) + vote(2, 2))
+        assert read_answer(client) == (DUPLICATE, POLL, 1)
+        assert read_answer(client) == (GUARDED, POLL, 2)
+    assert room.votes.counters()["votes_guarded"] == 2
 
 
 @pytest.mark.parametrize("query", ["", f"?ticket={ticket(1, flags=1)}"])

@@ -23,7 +23,6 @@ class VoteStatus(IntEnum):
     LATE = 7
     UNAVAILABLE = 8
     BUSY = 9
-    GUARDED = 10
 
 
 class BallotRules(NamedTuple):

@@ -22,7 +22,7 @@ from ngage.interaction.records import Action
 from ngage.interaction.rpc import Rpc
 from ngage.interaction.show import Show, public
 from ngage.interaction.store import Store
-from ngage.limits import EVENTS_MAX
+from ngage.limits import ATTEND_SECONDS, EVENTS_MAX
 from ngage.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class Events:
         make_parts: MakeParts,
         limits: Limits,
         tick_ms: int,
+        attend_seconds: float = ATTEND_SECONDS,
         hooks: Hooks | None = None,
         tell: Tell = lambda kind, event, data: None,
         shown: Callable[[Event], None] = lambda event: None,
@@ -63,6 +64,7 @@ class Events:
         self._core = core
         self._make_parts = make_parts
         self._tick_seconds = tick_ms / 1000
+        self._attend_seconds = attend_seconds
         self._tell = tell
         self._shown = shown
         self._gone = gone
@@ -86,8 +88,8 @@ class Events:
             await self._begin(event)
             await self.polls.follow(event)
         self._running = [
-            asyncio.ensure_future(self._repeat(self._tick)),
-            asyncio.ensure_future(self._repeat(self.polls.attend)),
+            asyncio.ensure_future(self._repeat(self._tick, self._tick_seconds)),
+            asyncio.ensure_future(self._repeat(self.attend, self._attend_seconds)),
         ]
 
     async def stop(self) -> None:
@@ -271,14 +273,20 @@ class Events:
         for show in list(self._shows.values()):
             show.tick(native)
 
+    async def attend(self) -> None:
+        """End what is over, try again what has failed, publish what was held back."""
+        for show in list(self._shows.values()):
+            show.attend()
+        await self.polls.attend()
+
     async def _tick(self) -> None:
         self.tick()
 
-    async def _repeat(self, work: Callable[[], Awaitable[None]]) -> None:
-        """At every tick; whatever fails once, the next tick comes."""
+    async def _repeat(self, work: Callable[[], Awaitable[None]], seconds: float) -> None:
+        """Again and again; whatever fails once, it goes on."""
         while True:
             try:
                 await work()
             except Exception:
                 log.exception("a tick of the events failed, the next one comes")
-            await asyncio.sleep(self._tick_seconds)
+            await asyncio.sleep(seconds)

@@ -57,8 +57,6 @@ class Show:
     def tick(self, native: Mapping[int, int]) -> None:
         """Publish what has been counted since the last tick; native are the core's reactions."""
         parts, features = self.parts, self.event.features
-        parts.chat.tick()
-        parts.questions.tick()
         self._viewers = parts.viewers.tick(self._clock.monotonic_ms()) or self._viewers
         reactions = parts.reactions.tick(native) if features.reactions else None
         tally = self.tally()
@@ -74,6 +72,11 @@ class Show:
         if host != self._host:
             self._host = host
             self._outlets.host(host.decode())
+
+    def attend(self) -> None:
+        """Publish what chat and questions have held back for a moment."""
+        self.parts.chat.tick()
+        self.parts.questions.tick()
 
     def acknowledged(self, cue: str) -> None:
         """A viewer has shown a cue. Of too many, those that fewest have shown give way."""

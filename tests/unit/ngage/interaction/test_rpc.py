@@ -46,7 +46,7 @@ def vote(stage: Stage, poll: int, user: Identity = FAN, **changes: Any) -> Any:
 async def test_a_vote_goes_to_the_core(stage: Stage, event: Event) -> None:
     poll = await stage.poll(most=2)
     assert vote(stage, poll.id, choices=[0, 2], elapsed_ms=5, seq=3, command=42) is None
-    assert stage.core.votes == [(7, FAN.voter, poll.id, 3, 0b101, 5, 42)]
+    assert stage.core.votes == [(7, FAN.voter, poll.id, 3, 0b101, 5, 42, 1234, 56)]
 
 
 async def test_a_vote_may_be_withdrawn(stage: Stage, event: Event) -> None:
@@ -289,7 +289,7 @@ async def test_a_hook_lets_a_vote_pass(hooked: tuple[Stage, Hooks, Poll]) -> Non
     hooks.on_vote(asked.append)
     assert vote(stage, poll.id, command=5) is None
     assert await replied(stage) == (0, 0, None)
-    assert stage.core.votes[0][-1] == 5
+    assert stage.core.votes[0][6] == 5
     assert len(asked) == 1
 
 

@@ -219,8 +219,8 @@ async def test_cues_that_viewers_have_shown(stage: Stage) -> None:
     assert len(cues) == 32
 
 
-async def test_it_ticks_by_itself(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, tick_ms=10)
+async def test_what_is_over_ends_between_ticks(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, attend_ms=10)
     await stage.start()
     await stage.event()
     poll = await stage.poll(duration_ms=1000)
@@ -228,7 +228,19 @@ async def test_it_ticks_by_itself(tmp_path: Path) -> None:
     async with asyncio.timeout(10):
         while stage.events.polls.find("show", poll.id).result is None:
             await asyncio.sleep(0.01)
+        stage.rpc("question.ask", anonymous(7), text="Why?")
+        while len(stage.core.published.get("questions:show", [])) < 1:
+            await asyncio.sleep(0.01)
+    await stage.stop()
+
+
+async def test_it_ticks_by_itself(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, tick_ms=10)
+    await stage.start()
+    await stage.event()
+    async with asyncio.timeout(10):
         stage.core.viewers = (1, 1)
-        while stage.core.last("tally:show")["viewers"] != {"connections": 1, "unique": 1}:
+        wanted = {"connections": 1, "unique": 1}
+        while not (told := stage.core.published.get("tally:show")) or told[-1]["viewers"] != wanted:
             await asyncio.sleep(0.01)
     await stage.stop()

@@ -205,8 +205,12 @@ def test_a_tally_may_come_from_elsewhere() -> None:
 
 
 def test_registers_are_those_that_count() -> None:
-    rows = ["00000000000000ff,2,1 3,0,1,c,1", "00000000000000ff,1,0,0,1,c,0", "0001,7,,0,1,c,1"]
-    csv = "\r\n".join(["voter,seq,choices,elapsed_ms,received_ms,client,counts", *rows, ""])
+    rows = [
+        "00000000000000ff,2,1 3,0,1,c,1,0",
+        "00000000000000ff,1,0,0,1,c,0,0",
+        "0001,7,,0,1,c,1,9",
+    ]
+    csv = "\r\n".join(["voter,seq,choices,elapsed_ms,received_ms,client,counts,rtt_ms", *rows, ""])
     assert read_registers(csv) == [Register(255, 2, 10), Register(1, 7, 0)]
 
 

@@ -250,9 +250,10 @@ async def test_footprint_counts_the_descriptors_of_every_shard() -> None:
             assert edge.admin
             while (await read_metrics(*edge.admin))["ngage_client_connections"] < 40:
                 await asyncio.sleep(0)
-            # The connections that asked for the metrics may still be closing.
+            # Connections that asked for the metrics may still be closing, and the admin listener
+            # may not have been there.
             while (during := await edge.footprint()) and (
-                during.descriptors != before.descriptors + 40
+                during.descriptors - before.descriptors not in {40, 41}
             ):
                 await asyncio.sleep(0)
         assert during

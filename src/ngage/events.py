@@ -5,8 +5,6 @@ from typing import NamedTuple, Self
 
 import msgspec
 
-from ngage.identity import Identity
-
 
 class Message(msgspec.Struct, frozen=True, gc=False):
     """What a client sent: bytes from a binary message, str from a text message.
@@ -32,21 +30,6 @@ class ClientMessage(msgspec.Struct, frozen=True, gc=False):
     identity: bytes
     data: bytes
     address: str
-    received_ms: int
-    rtt_ms: int
-
-
-class RpcCall(NamedTuple):
-    """What a client calls by `rpc`: data is JSON, b"" for none.
-
-    command is what a reply names; received_ms and rtt_ms are those of ClientMessage.
-    """
-
-    client: int
-    identity: Identity
-    method: str
-    data: bytes
-    command: int
     received_ms: int
     rtt_ms: int
 

@@ -7,6 +7,7 @@ it is derived from the user, for an anonymous viewer it is random and kept by a 
 
 import hashlib
 import secrets
+from typing import NamedTuple
 
 import msgspec
 
@@ -45,6 +46,21 @@ class Identity(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return any(
             name == channel and (not expires or now < expires) for name, expires in self.granted
         )
+
+
+class RpcCall(NamedTuple):
+    """What a client calls by `rpc`: data is JSON, b"" for none.
+
+    command is what a reply names; received_ms and rtt_ms are those of ngage.events.ClientMessage.
+    """
+
+    client: int
+    identity: Identity
+    method: str
+    data: bytes
+    command: int
+    received_ms: int
+    rtt_ms: int
 
 
 _decoder = msgspec.msgpack.Decoder(Identity)

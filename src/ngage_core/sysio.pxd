@@ -6,7 +6,6 @@ Descriptors are numbers of the calling thread's table: a shard's are private to 
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t, uint8_t
 
-
 cdef extern from "<sys/types.h>" nogil:
     ctypedef unsigned int socklen_t
     ctypedef Py_ssize_t ssize_t

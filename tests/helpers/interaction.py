@@ -8,8 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ngage.events import RpcCall
-from ngage.identity import Identity
+from ngage.identity import Identity, RpcCall
 from ngage.interaction import records
 from ngage.interaction.bans import Bans
 from ngage.interaction.buckets import Limits

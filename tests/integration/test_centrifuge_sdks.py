@@ -7,7 +7,7 @@ import pytest
 
 from ngage import tickets
 from ngage.centrifugo import codec, expiry
-from ngage.events import RpcCall
+from ngage.identity import RpcCall
 from ngage.settings import NamespaceOptions, Settings
 from tests.helpers.daemon import Daemon
 from tests.helpers.jwks import SECRET as KEY

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from ngage.events import Position, Publication, RpcCall
-from ngage.identity import Identity
+from ngage.events import Position, Publication
+from ngage.identity import Identity, RpcCall
 
 
 class ChannelRules(Protocol):

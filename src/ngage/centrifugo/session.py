@@ -36,8 +36,8 @@ from ngage.centrifugo.subscriptions import Subscriptions
 from ngage.centrifugo.tokens import KeysAwaited, Tokens
 from ngage.centrifugo.turn import Turn
 from ngage.errors import CloseCode
-from ngage.events import ClientMessage, RpcCall
-from ngage.identity import Identity
+from ngage.events import ClientMessage
+from ngage.identity import Identity, RpcCall
 from ngage.limits import (
     CALLS_WAITING_MAX,
     CLIENT_WAITING_MESSAGES_MAX,

@@ -11,8 +11,7 @@ from functools import partial
 
 from ngage.api import Edge
 from ngage.centrifugo import Centrifugo
-from ngage.events import RpcCall
-from ngage.identity import Identity
+from ngage.identity import Identity, RpcCall
 from ngage.interaction.bans import Bans
 from ngage.interaction.buckets import Limits
 from ngage.interaction.clock import Clock

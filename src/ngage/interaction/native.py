@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 
 from ngage.api import Edge
 from ngage.errors import EventError, JournalError, RefusalCode
-from ngage.events import RpcCall
+from ngage.identity import RpcCall
 from ngage.interaction.ballots import BallotRules, Register, Tally, VoteStatus
 from ngage.interaction.parts import Outlets, Refusal
 from ngage.limits import CHAT_HISTORY_LINES

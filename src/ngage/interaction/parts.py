@@ -6,7 +6,7 @@ Chat, Questions, Reactions and Viewers are these; whoever tests one of them alon
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from ngage.events import RpcCall
+from ngage.identity import RpcCall
 from ngage.interaction.authors import Author
 from ngage.interaction.hooks import ChatLine, Vote
 

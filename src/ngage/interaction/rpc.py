@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ngage.errors import PollError, RefusalCode, RefusedError, UnknownPollError
-from ngage.events import RpcCall
+from ngage.identity import RpcCall
 from ngage.interaction.authors import Author, shown_name
 from ngage.interaction.hooks import ChatLine, Vote
 from ngage.interaction.model import Phase, Poll, State, choices_of, mask_of

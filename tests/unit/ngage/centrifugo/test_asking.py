@@ -9,8 +9,7 @@ import pytest
 
 from ngage.centrifugo import session
 from ngage.errors import CloseCode
-from ngage.events import RpcCall
-from ngage.identity import Identity
+from ngage.identity import Identity, RpcCall
 from ngage.settings import Settings
 from tests.helpers.jwks import SECRET as KEY
 from tests.helpers.jwks import sign

@@ -9,8 +9,7 @@ import msgspec
 import pytest
 
 from ngage.errors import RefusalCode
-from ngage.events import RpcCall
-from ngage.identity import Identity, anonymous
+from ngage.identity import Identity, RpcCall, anonymous
 from ngage.interaction.ballots import VoteStatus
 from ngage.interaction.hooks import Hooks, Refuse
 from ngage.interaction.model import Event, Kind, Phase, Poll, Scoring

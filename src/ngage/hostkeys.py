@@ -5,10 +5,13 @@ a later event of the same id is another one. It opens that event's part of the s
 connection token its host channel.
 """
 
+import time
+
 import jwt
 import msgspec
 
 from ngage.errors import InvalidTokenError, TokenExpiredError
+from ngage.limits import HOST_KEY_SECONDS
 
 AUDIENCE = "host"
 ALGORITHM = "HS256"
@@ -26,6 +29,12 @@ def mint(secret: bytes, event: str, expires: int, number: int = 0) -> str:
     """A key for an event until `expires`, in Unix seconds; number: the event's."""
     claims = {"aud": AUDIENCE, "event": event, "number": number, "exp": expires}
     return jwt.encode(claims, secret, algorithm=ALGORITHM)
+
+
+def link(admin: str, secret: bytes, event: str, number: int) -> str:
+    """Where hosts of an event go, with a key for HOST_KEY_SECONDS; admin: that listener's URL."""
+    key = mint(secret, event, int(time.time()) + HOST_KEY_SECONDS, number)
+    return f"{admin}/host/{event}#key={key}"
 
 
 def verify(secret: bytes, key: str) -> HostKey:

@@ -5,12 +5,14 @@ import csv
 import io
 import json
 import os
+import re
 import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import websockets
 from websockets.asyncio.client import ClientConnection
@@ -139,6 +141,16 @@ async def test_a_hook_is_asked_about_every_vote(data: Path, tmp_path: Path) -> N
             assert await one.vote(poll, 1, 2) == 4010
             assert await one.vote(poll, 2, 1) == "accepted"
         assert results(edge, poll)["tally"]["counts"] == [0, 1, 0]
+
+
+def test_the_demonstration_says_where_everything_is() -> None:
+    with Daemon("--demo") as edge:
+        urls = re.findall(r"https?://\S+/(?:e|stage|host)/demo\S*", edge.log())
+        assert [httpx.get(url.partition("#")[0]).status_code for url in urls] == [200] * 3
+        _, _, key = urls[2].partition("#key=")
+        asked = {"headers": {"authorization": f"Bearer {key}"}, "json": {"id": "demo"}}
+        got = httpx.post(f"{edge.admin}/api/event_get", **asked)
+        assert got.json()["result"]["event"]["title"] == "The ngage demonstration"
 
 
 async def test_the_tally_is_pushed_and_who_joins_has_it_at_once(edge: Daemon) -> None:

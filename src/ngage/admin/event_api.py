@@ -5,7 +5,6 @@ names that key's event; the guard has checked the key, here the event is.
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -34,7 +33,7 @@ from ngage.interaction.events import Events
 from ngage.interaction.model import Event, Poll
 from ngage.interaction.questions import QuestionState
 from ngage.interaction.show import private
-from ngage.limits import ACTIONS_SHOWN_MAX, HOST_KEY_SECONDS
+from ngage.limits import ACTIONS_SHOWN_MAX
 
 Result = Mapping[str, object]
 Method = Callable[[Any, Request], Awaitable[Result | Response]]
@@ -341,8 +340,8 @@ class EventApi:
         links = {"audience_url": f"{self._edge.public_url}/e/{name}"}
         if not _host_key(request):
             number = self._events.get(name).number
-            key = hostkeys.mint(self._secret, name, int(time.time()) + HOST_KEY_SECONDS, number)
-            links["host_url"] = f"{str(request.base_url).rstrip('/')}/host/{name}#key={key}"
+            admin = str(request.base_url).rstrip("/")
+            links["host_url"] = hostkeys.link(admin, self._secret, name, number)
         return links
 
     def _check_host(self, request: Request, name: str) -> None:

@@ -91,7 +91,7 @@ class _Daemon:
         self._show = show = Show(edge, venue, protocol)
         async with show, protocol, running(notifier.watch()):
             edge.listen()
-            show.announce()
+            show.announce(_url(admin_socket), secret)
             # Admin requests wait in their queue for what comes now: whatever fails here must do so
             # before this process has answered any of them.
             lifecycle.phase = Phase.SERVING
@@ -182,7 +182,10 @@ async def _hand_over_logs(successor: Successor, edge: Edge, admin: AdminServer, 
 
 
 def _announce(edge: Edge, admin_socket: socket.socket) -> None:
-    public = f"http://{join_address(*edge.address)}"
-    admin = f"http://{join_address(*admin_socket.getsockname()[:2])}"
+    public, admin = f"http://{join_address(*edge.address)}", _url(admin_socket)
     print(f"ngage-edge ready public={public} admin={admin} pid={os.getpid()}", flush=True)
     log.info("clients: %s, admin: %s", public, admin)
+
+
+def _url(listener: socket.socket) -> str:
+    return f"http://{join_address(*listener.getsockname()[:2])}"

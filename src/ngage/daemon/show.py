@@ -13,12 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ngage import demo
+from ngage import demo, hostkeys
 from ngage.api import Edge
 from ngage.centrifugo import Centrifugo
 from ngage.daemon.venue import Venue
 from ngage.errors import NgageError
-from ngage.options import join_address
 from ngage.pages import serve_pages
 from ngage.video.channel import LIVE_CHANNEL
 from ngage.video.intake import Intake
@@ -77,11 +76,19 @@ class Show:
     ) -> None:
         await self._close()
 
-    def announce(self) -> None:
-        """The edge listens: addresses are known."""
+    def announce(self, admin: str, secret: bytes) -> None:
+        """The edge listens: addresses are known. admin: the admin listener's URL."""
         self._venue.serve_pages()
-        if self._edge.settings.demo:
-            log.info("the demonstration is at http://%s/", join_address(*self._edge.address))
+        if not self._edge.settings.demo:
+            return
+        public = self._edge.public_url
+        log.info("the demonstration's picture alone: %s/", public)
+        if self._venue.events:
+            event = self._venue.events.get(demo.EVENT)
+            console = hostkeys.link(admin, secret, event.id, event.number)
+            log.info("the event, for its audience: %s/e/%s", public, event.id)
+            log.info("its screen in the hall: %s/stage/%s", public, event.id)
+            log.info("its hosts' console: %s", console)
 
     async def stop(self) -> None:
         """End it; when this returns it publishes nothing more."""

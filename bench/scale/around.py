@@ -3,14 +3,13 @@ meanwhile. `python -m bench.scale.around 1000000 mobsim run bench/events/all-com
 """
 
 import argparse
-import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 
-from bench.scale import estimate, host
-from bench.scale.apart import run_apart
+from bench.scale.keeper import run_kept
 from bench.scale.options import count
 from bench.scale.run import enter_network
 from ngage.errors import NgageError
@@ -27,18 +26,13 @@ def main() -> int:
     if not arguments.command:
         parser.error("what is to be run?")
     try:
-        estimate.must_be_root(os.geteuid())
-        host.restore()
-        estimate.must_fit(arguments.fans, estimate.capacity())
-        memory_bytes = os.sysconf("SC_PHYS_PAGES") * host.PAGE_BYTES
-        with host.raised(arguments.fans, memory_bytes):
-            return run_apart(run, arguments.command)
+        return run_kept(arguments.fans, run, arguments.command)
     except (NgageError, OSError) as error:
         print(f"scale: {error}", file=sys.stderr)
         return 2
 
 
-def run(command: list[str]) -> int:
+def run(command: list[str], _settings: Mapping[str, str]) -> int:
     try:
         enter_network()
         with subprocess.Popen(command) as running:

@@ -6,6 +6,7 @@ want of it, and it moves into another network, where the host's settings cannot 
 
 import os
 import sys
+from collections.abc import Callable
 
 from bench import page
 from bench.scale import estimate, host
@@ -28,14 +29,23 @@ def main() -> int:
         chosen = options(arguments)
         if chosen.write:
             page.check(PART)
-        host.restore()
-        estimate.must_fit(chosen.fans, estimate.capacity())
-        memory_bytes = os.sysconf("SC_PHYS_PAGES") * host.PAGE_BYTES
-        with host.raised(chosen.fans, memory_bytes) as settings:
-            code = run_apart(run, chosen, settings)
+        return run_kept(chosen.fans, run, chosen)
     except (NgageError, OSError) as error:
         print(f"scale: {error}", file=sys.stderr)
         return 2
+
+
+def run_kept(fans: int, job: Callable[..., int], about: object) -> int:
+    """The exit code of job(about, settings), where so many fans fit with these host settings.
+
+    Raises ScaleError, OSError.
+    """
+    estimate.must_be_root(os.geteuid())
+    host.restore()
+    estimate.must_fit(fans, estimate.capacity())
+    memory_bytes = os.sysconf("SC_PHYS_PAGES") * host.PAGE_BYTES
+    with host.raised(fans, memory_bytes) as settings:
+        code = run_apart(job, about, settings)
     if code == ENDED:
         print("scale: ended before its time; the host is as it was", file=sys.stderr)
     return code
